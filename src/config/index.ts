@@ -1,0 +1,3 @@
+export { ConfigError, formatProblems, type Problem } from './problems.ts';
+export { Secret } from './secrets.ts';
+export type * from './types.ts';

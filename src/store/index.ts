@@ -1,0 +1,3 @@
+export { StoreError, type StoreErrorCode } from './errors.ts';
+export type * from './types.ts';
+export { HISTORY_LIMIT } from './types.ts';
