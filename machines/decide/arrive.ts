@@ -1,0 +1,155 @@
+import type { InstanceFacts, Move, NodeFacts, Observation, SideObservation, Want } from '../domain.ts';
+import { METADATA } from '../domain.ts';
+import type { Decision } from './decision.ts';
+import { act, bothNodes, fail, instancesAt, known, MEMBERSHIP, nodesAt, wait } from './decision.ts';
+import { brokenDeploy, inert, instancesOn, ours, theInstance, transitional, unlessOutOfService } from './nodes.ts';
+import { foreign, instanceGone, lockedBy, maintenanceReason, notMovable, tooManyInstances } from './refusals.ts';
+
+/** What the run remembers and no cloud can tell: whether the application has accepted the node in this run. */
+export interface Memory {
+  readonly added?: boolean;
+}
+
+/** Enroll, boot, add, verify: the node is only in `to`. */
+export function arrive(seen: Observation, move: Move, to: SideObservation, there: NodeFacts, memory: Memory): Decision {
+  if (inert(there)) return enroll(move, there);
+  const found = instancesOn(to, there, move.to);
+  if (!found.ok) return found.decision;
+  const instance = theInstance(found.value, there);
+  const running = there.provisionState === 'active' && instance?.status === 'ACTIVE' && instance.taskState === null;
+
+  if (there.marker === null) {
+    // Unmarked: we let go of it, or never had it. At home that is all there is to know.
+    const arrived = running && instance.metadata[METADATA.deployment] === move.deployment;
+    if (move.to === move.source || arrived) return { kind: 'done' };
+    return foreign('verify', there, move.to, `it is not marked for ${move.deployment}`);
+  }
+  if (there.maintenance) return wait(null, maintenanceReason(there, move.to), nodesAt(move.to));
+  if (running) return serve(move, there, instance, memory);
+  if (found.value.length > 0) return bootInstance(seen, move, there, found.value, instance);
+  return prepareNode(seen, move, to, there);
+}
+
+function enroll(move: Move, there: NodeFacts): Decision {
+  if (!ours(there, move)) return foreign('enroll', there, move.to, `it is not marked for ${move.deployment}`);
+  if (there.maintenance) return wait(null, maintenanceReason(there, move.to), nodesAt(move.to));
+  if (there.reservation !== null) return wait('enroll', lockedBy(there, move.to), nodesAt(move.to));
+  return act('enroll', {
+    name: 'manage',
+    at: move.to,
+    evidence: bothNodes(move),
+    // Ironic falls back to `enroll` when it cannot talk to the BMC.
+    ...(there.lastError ? { trouble: { reason: 'verify_failed_bmc' as const, message: there.lastError } } : {}),
+  });
+}
+
+function serve(move: Move, there: NodeFacts, instance: InstanceFacts, memory: Memory): Decision {
+  if (instance.addresses.length === 0) {
+    return wait('boot', `instance ${instance.name} has no address yet`, instancesAt(move.to));
+  }
+  if (memory.added !== true) {
+    return act('add', { name: 'addMember', at: move.to, instanceId: instance.id, evidence: bothNodes(move) });
+  }
+  if (there.reservation !== null) return wait('verify', lockedBy(there, move.to), nodesAt(move.to));
+  return act('verify', { name: 'settle', at: move.to, instanceId: instance.id, evidence: bothNodes(move) });
+}
+
+function bootInstance(
+  seen: Observation,
+  move: Move,
+  there: NodeFacts,
+  instances: readonly InstanceFacts[],
+  instance: InstanceFacts | undefined,
+): Decision {
+  const watch = [instancesAt(move.to), nodesAt(move.to)];
+  const failed = instances.find((i) => i.status === 'ERROR' && i.taskState !== 'deleting');
+  if (failed !== undefined) return failedBoot(seen, move, failed);
+  if (instance === undefined) {
+    return tooManyInstances(
+      'boot',
+      instances.map((i) => i.name),
+      move,
+      move.to,
+    );
+  }
+  const now = `instance ${instance.name} is ${instance.status}${instance.taskState ? ` (${instance.taskState})` : ''}, node ${there.provisionState}`;
+  if (instance.taskState !== null || instance.status === 'BUILD') return wait('boot', now, ...watch);
+  if (instance.status === 'SHUTOFF' && there.provisionState === 'active') {
+    if (there.reservation !== null) return wait('boot', lockedBy(there, move.to), ...watch);
+    return act('boot', { name: 'startInstance', at: move.to, instanceId: instance.id, evidence: bothNodes(move) });
+  }
+  if (instance.status === 'ACTIVE' || transitional(there)) return wait('boot', now, ...watch);
+  return fail('boot', 'instance_unexpected', 'ask', `In ${move.to}: ${now}.`, 'Repair or delete the instance by hand.');
+}
+
+function failedBoot(seen: Observation, move: Move, failed: InstanceFacts): Decision {
+  const message = `Instance ${failed.name} in ${move.to}: ${failed.fault?.trim() || 'ERROR without a reason'}`;
+  if (failed.metadata[METADATA.deployment] !== move.deployment) {
+    return fail(
+      'boot',
+      'instance_error',
+      'ask',
+      message,
+      `Ephyra did not boot it. Repair it (openstack server set --state active ${failed.id}) or delete it.`,
+    );
+  }
+  return (
+    unlessOutOfService(seen, move, 'boot') ??
+    act('boot', {
+      name: 'deleteInstance',
+      at: move.to,
+      instanceId: failed.id,
+      evidence: [...bothNodes(move), instancesAt(move.to), MEMBERSHIP],
+      trouble: { reason: 'instance_error', message },
+    })
+  );
+}
+
+/** No instance yet: from `manageable` to where Nova can be asked for one. */
+function prepareNode(seen: Observation, move: Move, to: SideObservation, there: NodeFacts): Decision {
+  const watch = nodesAt(move.to);
+  const evidence = [...bothNodes(move), instancesAt(move.to)];
+  if (brokenDeploy(there)) {
+    return (
+      unlessOutOfService(seen, move, 'boot') ??
+      act('boot', {
+        name: 'undeploy',
+        at: move.to,
+        evidence: [...evidence, MEMBERSHIP],
+        trouble: { reason: 'deploy_failed', message: there.lastError ?? `${move.name} is ${there.provisionState}` },
+      })
+    );
+  }
+  if (transitional(there)) return wait('enroll', `${move.name} is ${there.provisionState} in ${move.to}`, watch);
+  if (there.instanceUuid !== null || there.provisionState === 'active') return instanceGone('boot', there, move.to);
+  if (there.reservation !== null) return wait('enroll', lockedBy(there, move.to), watch);
+  if (there.provisionState === 'clean failed') {
+    return act('enroll', {
+      name: 'manage',
+      at: move.to,
+      evidence: bothNodes(move),
+      trouble: { reason: 'clean_failed', message: there.lastError ?? `${move.name} is clean failed` },
+    });
+  }
+  if (there.provisionState !== 'manageable' && there.provisionState !== 'available') {
+    return notMovable('enroll', there, move.to);
+  }
+  // Without a power state Nova keeps the node reserved for ever. A real BMC reports it at `manage`.
+  if (there.powerState === null) {
+    return (
+      unlessOutOfService(seen, move, 'enroll') ??
+      act('enroll', { name: 'powerOff', at: move.to, evidence: [...evidence, MEMBERSHIP] })
+    );
+  }
+  if (there.provisionState === 'manageable') {
+    return act('enroll', { name: 'provide', at: move.to, evidence: bothNodes(move) });
+  }
+  const schedulable: Want = { of: 'schedulable', at: move.to };
+  const offered = known(to.schedulable, schedulable, 'enroll', `Placement of ${move.to} does not answer`);
+  if (!offered.ok) return offered.decision;
+  if (offered.value === null) {
+    const why = `Nova of ${move.to} does not offer ${move.name} yet; it looks at its nodes once a minute by default`;
+    return wait('enroll', why, schedulable);
+  }
+  return act('boot', { name: 'bootInstance', at: move.to, evidence: [...evidence, schedulable] });
+}

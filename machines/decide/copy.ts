@@ -1,0 +1,68 @@
+import type { Move, NodeFacts, Observation, SideObservation, Want } from '../domain.ts';
+import type { Decision } from './decision.ts';
+import { act, bothNodes, DEFINITIONS, fail, instancesAt, known, nodesAt, wait } from './decision.ts';
+import { leave } from './leave.ts';
+import { inert, ours } from './nodes.ts';
+import { foreign, lockedBy } from './refusals.ts';
+
+/** At rest in `from`, absent in `to`: the definition is copied. */
+export function copy(move: Move, to: SideObservation): Decision {
+  // A node re-created before Nova noticed that it was gone meets its own stale provider, and its boot fails.
+  const stale: Want = { of: 'providers', at: move.to };
+  const provider = known(to.provider, stale, 'copy', `Placement of ${move.to} does not answer`);
+  if (!provider.ok) return provider.decision;
+  if (provider.value !== null) {
+    const why = `${move.to} still has a resource provider of an earlier ${move.name}; Nova drops it at its next pass`;
+    return wait('copy', why, stale);
+  }
+  return act('copy', { name: 'copyDefinition', at: move.to, evidence: [...bothNodes(move), stale] });
+}
+
+/** In both Ironics: the copy is completed and compared, then the node leaves `from`. */
+export function inBoth(
+  seen: Observation,
+  move: Move,
+  from: SideObservation,
+  here: NodeFacts,
+  there: NodeFacts,
+): Decision {
+  if (!inert(here) && !inert(there)) {
+    return fail(
+      'unenroll',
+      'node_in_both',
+      'ask',
+      `${move.name} is managed by both: ${here.provisionState} in ${move.from}, ${there.provisionState} in ${move.to}.`,
+      'Two Ironics can power it. Decide by hand which one keeps it and delete it from the other.',
+    );
+  }
+  for (const [node, at] of [
+    [here, move.from],
+    [there, move.to],
+  ] as const) {
+    if (!ours(node, move)) {
+      return foreign(
+        'copy',
+        node,
+        at,
+        `a node of this uuid is in both and this one is not marked for ${move.deployment}`,
+      );
+    }
+  }
+  if (!inert(there)) {
+    // Only on the way back: `there` has always been whole, `here` is our own inert and perhaps unfinished copy.
+    if (here.reservation !== null) return wait('unenroll', lockedBy(here, move.from), nodesAt(move.from));
+    return act('unenroll', { name: 'unenroll', at: move.from, evidence: bothNodes(move) });
+  }
+  const leaving = leave(seen, move, from, here);
+  if (leaving !== null) return leaving;
+  if (there.reservation !== null) return wait('copy', lockedBy(there, move.to), nodesAt(move.to));
+
+  const equal = known(seen.definitionsEqual, DEFINITIONS, 'copy', 'The two definitions cannot be compared');
+  if (!equal.ok) return equal.decision;
+  if (equal.value !== true) return act('copy', { name: 'copyDefinition', at: move.to, evidence: bothNodes(move) });
+  return act('unenroll', {
+    name: 'unenroll',
+    at: move.from,
+    evidence: [...bothNodes(move), instancesAt(move.from), DEFINITIONS],
+  });
+}

@@ -1,0 +1,99 @@
+import type { ControlPlaneName, Move, Seen, Step, Want } from '../domain.ts';
+import type { FailureData, Reason } from '../errors.ts';
+
+/** What one node needs next. A closed set: look, wait, act, done, fail. */
+export type Decision =
+  /** Facts are needed that nobody has asked for. */
+  | { readonly kind: 'look'; readonly wants: readonly Want[] }
+  /** Nothing to do but watch `wants`. `reason` is a sentence for people; `step` null: whichever step it is in. */
+  | { readonly kind: 'wait'; readonly step: Step | null; readonly reason: string; readonly wants: readonly Want[] }
+  | { readonly kind: 'act'; readonly step: Step; readonly action: Action }
+  | { readonly kind: 'done' }
+  | { readonly kind: 'fail'; readonly step: Step; readonly failure: FailureData };
+
+export const ACTIONS = [
+  'stamp',
+  'removeMember',
+  'stopInstance',
+  'deleteInstance',
+  'undeploy',
+  'copyDefinition',
+  'unenroll',
+  'manage',
+  'powerOff',
+  'provide',
+  'bootInstance',
+  'startInstance',
+  'addMember',
+  'settle',
+] as const;
+export type ActionName = (typeof ACTIONS)[number];
+
+/** One thing to do, in one control plane. */
+export interface Action {
+  readonly name: ActionName;
+  readonly at: ControlPlaneName;
+  readonly instanceId?: string;
+  /** What must be read afresh, and lead to this same action again, right before it is done. */
+  readonly evidence: readonly Want[];
+  /** What went wrong before, when this action mends something: the reason to give if it does not help. */
+  readonly trouble?: { readonly reason: Reason; readonly message: string };
+}
+
+/** Actions that can cost data, a running machine or a definition (invariant 3). */
+export const DESTRUCTIVE: ReadonlySet<ActionName> = new Set([
+  'stopInstance',
+  'deleteInstance',
+  'undeploy',
+  'unenroll',
+  'powerOff',
+]);
+
+export const sameAction = (a: Action, b: Action): boolean =>
+  a.name === b.name && a.at === b.at && a.instanceId === b.instanceId;
+
+export const nodesAt = (at: ControlPlaneName): Want => ({ of: 'nodes', at });
+export const instancesAt = (at: ControlPlaneName): Want => ({ of: 'instances', at });
+export const MEMBERSHIP: Want = { of: 'membership' };
+export const DEFINITIONS: Want = { of: 'definitions' };
+/** The node lists of both sides: what every change to a node is based on. */
+export const bothNodes = (move: Move): Want[] => [nodesAt(move.from), nodesAt(move.to)];
+
+export const look = (...wants: Want[]): Decision => ({ kind: 'look', wants });
+export const wait = (step: Step | null, reason: string, ...wants: Want[]): Decision => ({
+  kind: 'wait',
+  step,
+  reason,
+  wants,
+});
+export const act = (step: Step, action: Action): Decision => ({ kind: 'act', step, action });
+export const fail = (
+  step: Step,
+  reason: Reason,
+  next: FailureData['next'],
+  message: string,
+  remedy?: string,
+): Decision => ({
+  kind: 'fail',
+  step,
+  failure: { reason, next, message, ...(remedy === undefined ? {} : { remedy }) },
+});
+
+/** A fact that has to be known before going on: its value (null = positively absent), or the decision that gets it. */
+export function known<T>(
+  fact: Seen<T>,
+  want: Want,
+  step: Step | null,
+  question: string,
+): { ok: true; value: T | null } | { ok: false; decision: Decision } {
+  switch (fact.is) {
+    case 'unlooked':
+      return { ok: false, decision: look(want) };
+    case 'unknown':
+      return { ok: false, decision: wait(step, `${question}: ${fact.why}`, want) };
+    case 'absent':
+      return { ok: true, value: null };
+    case 'present':
+      return { ok: true, value: fact.value };
+  }
+}

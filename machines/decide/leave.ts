@@ -1,0 +1,140 @@
+import type { InstanceFacts, Move, NodeFacts, Observation, SideObservation } from '../domain.ts';
+import { METADATA } from '../domain.ts';
+import type { Decision } from './decision.ts';
+import { act, bothNodes, fail, instancesAt, known, MEMBERSHIP, nodesAt, wait } from './decision.ts';
+import { brokenDeploy, deletable, instancesOn, theInstance, transitional, unlessOutOfService } from './nodes.ts';
+import {
+  foreign,
+  inMaintenance,
+  instanceGone,
+  isProtected,
+  lockedBy,
+  maintenanceReason,
+  notMovable,
+  tooManyInstances,
+} from './refusals.ts';
+
+/** Claim, remove, stop, release: until the node is at rest in `from` without an instance. Null when it is. */
+export function leave(seen: Observation, move: Move, from: SideObservation, here: NodeFacts): Decision | null {
+  const found = instancesOn(from, here, move.from);
+  if (!found.ok) return found.decision;
+  const instance = theInstance(found.value, here);
+
+  if (here.marker === null) return claim(move, here, instance);
+  if (here.maintenance) return wait(null, maintenanceReason(here, move.from), nodesAt(move.from));
+  if (instance !== undefined) return leaveInstance(seen, move, here, instance);
+  if (found.value.length > 1) {
+    return tooManyInstances(
+      'release',
+      found.value.map((i) => i.name),
+      move,
+      move.from,
+    );
+  }
+  return leaveNode(seen, move, here);
+}
+
+function claim(move: Move, here: NodeFacts, instance: InstanceFacts | undefined): Decision {
+  const bootedByUs = instance?.metadata[METADATA.deployment] === move.deployment;
+  if (move.from !== move.source && !bootedByUs) {
+    return foreign('claim', here, move.from, `it carries no mark of ${move.deployment}`);
+  }
+  if (here.maintenance) return inMaintenance(here, move.from);
+  if (here.protected) return isProtected(here, move.from);
+  if (here.provisionState !== 'active' || instance === undefined) {
+    return fail(
+      'claim',
+      'node_not_movable',
+      'stop',
+      `${move.name} is ${here.provisionState} in ${move.from}, ${instance ? 'with' : 'without'} an instance; only active nodes with an instance are moved.`,
+    );
+  }
+  if (here.reservation !== null) return wait('claim', lockedBy(here, move.from), nodesAt(move.from));
+  return act('claim', { name: 'stamp', at: move.from, evidence: [...bothNodes(move), instancesAt(move.from)] });
+}
+
+function leaveInstance(seen: Observation, move: Move, here: NodeFacts, instance: InstanceFacts): Decision {
+  const watchInstances = instancesAt(move.from);
+  if (instance.taskState === 'deleting') {
+    return wait(
+      'release',
+      `Nova deletes instance ${instance.name} in ${move.from}`,
+      watchInstances,
+      nodesAt(move.from),
+    );
+  }
+  if (here.protected) return isProtected(here, move.from);
+
+  const membership = known(
+    seen.membership,
+    MEMBERSHIP,
+    'remove',
+    `The application does not say whether ${move.name} is in service`,
+  );
+  if (!membership.ok) return membership.decision;
+  if (membership.value !== 'out') {
+    return act('remove', { name: 'removeMember', at: move.from, evidence: bothNodes(move) });
+  }
+
+  const evidence = [...bothNodes(move), watchInstances, MEMBERSHIP];
+  switch (instance.status) {
+    case 'ACTIVE':
+    case 'SHUTOFF':
+      if (instance.taskState !== null) {
+        return wait('stop', `instance ${instance.name} is ${instance.status}, ${instance.taskState}`, watchInstances);
+      }
+      if (instance.status === 'ACTIVE') {
+        return act('stop', { name: 'stopInstance', at: move.from, instanceId: instance.id, evidence });
+      }
+      if (here.reservation !== null) return wait('release', lockedBy(here, move.from), nodesAt(move.from));
+      return act('release', { name: 'deleteInstance', at: move.from, instanceId: instance.id, evidence });
+    case 'ERROR':
+      return act('release', {
+        name: 'deleteInstance',
+        at: move.from,
+        instanceId: instance.id,
+        evidence,
+        trouble: { reason: 'instance_error', message: `Instance ${instance.name}: ${instance.fault ?? 'ERROR'}` },
+      });
+    case 'BUILD':
+      // Met here only on the way back: a boot that hangs must not hold the node for ever.
+      return act('release', { name: 'deleteInstance', at: move.from, instanceId: instance.id, evidence });
+    default:
+      return fail(
+        'stop',
+        'instance_unexpected',
+        'ask',
+        `Instance ${instance.name} is ${instance.status} in ${move.from}.`,
+        'Bring it to ACTIVE or SHUTOFF; Ephyra goes on from there.',
+      );
+  }
+}
+
+/** No instance: what is left of the node's former life? A server that is gone says nothing about its node. */
+function leaveNode(seen: Observation, move: Move, here: NodeFacts): Decision | null {
+  if (brokenDeploy(here)) {
+    return (
+      unlessOutOfService(seen, move, 'release') ??
+      act('release', {
+        name: 'undeploy',
+        at: move.from,
+        evidence: [...bothNodes(move), instancesAt(move.from), MEMBERSHIP],
+        trouble: { reason: 'deploy_failed', message: here.lastError ?? `${move.name} is ${here.provisionState}` },
+      })
+    );
+  }
+  if (here.provisionState === 'clean failed') {
+    return act('release', {
+      name: 'manage',
+      at: move.from,
+      evidence: [...bothNodes(move), instancesAt(move.from)],
+      trouble: { reason: 'clean_failed', message: here.lastError ?? `${move.name} is clean failed` },
+    });
+  }
+  if (transitional(here))
+    return wait('release', `${move.name} is ${here.provisionState} in ${move.from}`, nodesAt(move.from));
+  if (here.instanceUuid !== null) return instanceGone('release', here, move.from);
+  if (!deletable(here)) return notMovable('release', here, move.from);
+  if (here.reservation !== null) return wait('release', lockedBy(here, move.from), nodesAt(move.from));
+  return null;
+}

@@ -1,0 +1,69 @@
+import type { InstanceFacts, Move, NodeFacts, Observation, SideObservation, Step } from '../domain.ts';
+import type { Decision } from './decision.ts';
+import { fail, instancesAt, known, MEMBERSHIP } from './decision.ts';
+
+/** Ironic takes no power action and Nova has no use for it; the node is only a record. */
+export const inert = (node: NodeFacts): boolean => node.provisionState === 'enroll';
+
+/** At rest, and Ironic allows its deletion. */
+export const deletable = (node: NodeFacts): boolean =>
+  node.provisionState === 'available' || node.provisionState === 'manageable' || node.provisionState === 'enroll';
+
+/** A deploy that Ironic gave up; only an undeploy leads out. */
+export const brokenDeploy = (node: NodeFacts): boolean =>
+  node.provisionState === 'deploy failed' || node.provisionState === 'error';
+
+const TRANSITIONAL: ReadonlySet<string> = new Set([
+  'verifying',
+  'cleaning',
+  'clean wait',
+  'deploying',
+  'deploy wait',
+  'wait call-back',
+  'deleting',
+  'deleted',
+]);
+/** Passes by itself, or ends in a failed state. */
+export const transitional = (node: NodeFacts): boolean => TRANSITIONAL.has(node.provisionState);
+
+/** Stamped by this very deployment. */
+export const ours = (node: NodeFacts, move: Move): boolean =>
+  node.marker !== null && node.marker !== 'invalid' && node.marker.deployment === move.deployment;
+
+export const nameOf = (node: NodeFacts): string => node.name ?? node.uuid;
+
+/** All instances on the node or meant for it; empty is a positive answer. */
+export function instancesOn(
+  side: SideObservation,
+  node: NodeFacts,
+  at: string,
+): { ok: true; value: readonly InstanceFacts[] } | { ok: false; decision: Decision } {
+  const found = known(side.instances, instancesAt(at), null, `Nova of ${at} does not say what runs on ${nameOf(node)}`);
+  return found.ok ? { ok: true, value: found.value ?? [] } : found;
+}
+
+/** The instance that is on the node; with none on it, the only one meant for it; undefined when that is not clear. */
+export function theInstance(instances: readonly InstanceFacts[], node: NodeFacts): InstanceFacts | undefined {
+  const onIt = instances.find((instance) => instance.id === node.instanceUuid);
+  if (onIt !== undefined) return onIt;
+  return instances.length === 1 ? instances[0] : undefined;
+}
+
+/** Null when the application positively does not count on the node; else the decision that finds out or gives up. */
+export function unlessOutOfService(seen: Observation, move: Move, step: Step): Decision | null {
+  const membership = known(
+    seen.membership,
+    MEMBERSHIP,
+    step,
+    `The application does not say whether ${move.name} is in service`,
+  );
+  if (!membership.ok) return membership.decision;
+  if (membership.value === 'out') return null;
+  return fail(
+    step,
+    'instance_unexpected',
+    'ask',
+    `The application counts ${move.name} as in service although its machine is not running properly.`,
+    'Take it out of the application by hand or repair its instance; Ephyra goes on from there.',
+  );
+}

@@ -1,0 +1,83 @@
+import type { Move, NodeFacts, Step } from '../domain.ts';
+import type { Decision } from './decision.ts';
+import { fail } from './decision.ts';
+import { nameOf, ours } from './nodes.ts';
+
+/** Null when the node is unmarked or ours; else the refusal (invariant 5). */
+export function refuseForeign(node: NodeFacts, at: string, move: Move): Decision | null {
+  if (node.marker === null) return null;
+  if (node.marker === 'invalid') return foreign('claim', node, at, 'its extra.ephyra cannot be read');
+  if (!ours(node, move)) return foreign('claim', node, at, `it belongs to deployment ${node.marker.deployment}`);
+  if (node.marker.epoch > move.epoch) {
+    return foreign('claim', node, at, `a newer Ephyra (epoch ${node.marker.epoch}) has claimed it`);
+  }
+  return null;
+}
+
+export function foreign(step: Step, node: NodeFacts, at: string, why: string): Decision {
+  return fail(
+    step,
+    'node_foreign',
+    'ask',
+    `${nameOf(node)} in ${at} is not touched: ${why}.`,
+    'Finish or abort the deployment that it belongs to, or remove extra.ephyra by hand when that deployment is dead.',
+  );
+}
+
+export function maintenanceReason(node: NodeFacts, at: string): string {
+  const why = node.maintenanceReason ? ` (${node.maintenanceReason})` : '';
+  return `${nameOf(node)} is in maintenance in ${at}${why}; Ephyra does not touch it until a person ends that`;
+}
+
+export function inMaintenance(node: NodeFacts, at: string): Decision {
+  return fail(
+    'claim',
+    'node_maintenance',
+    'stop',
+    `${maintenanceReason(node, at)}.`,
+    `When the work is done: openstack baremetal node maintenance unset ${node.uuid}`,
+  );
+}
+
+export function isProtected(node: NodeFacts, at: string): Decision {
+  return fail(
+    'claim',
+    'node_protected',
+    'stop',
+    `${nameOf(node)} is protected in ${at}.`,
+    `openstack baremetal node unset --protected ${node.uuid}`,
+  );
+}
+
+export function notMovable(step: Step, node: NodeFacts, at: string): Decision {
+  return fail(
+    step,
+    'node_not_movable',
+    'ask',
+    `${nameOf(node)} is ${node.provisionState} in ${at}${node.lastError ? `: ${node.lastError}` : ''}.`,
+    'Bring it to manageable or available by hand; Ephyra goes on from there.',
+  );
+}
+
+export function instanceGone(step: Step, node: NodeFacts, at: string): Decision {
+  return fail(
+    step,
+    'instance_gone',
+    'ask',
+    `${nameOf(node)} is active in ${at} for instance ${node.instanceUuid ?? 'unknown'}, which Nova does not have.`,
+    `Find out who removed the instance; then undeploy by hand: openstack baremetal node undeploy ${node.uuid}`,
+  );
+}
+
+export function tooManyInstances(step: Step, names: readonly string[], move: Move, at: string): Decision {
+  return fail(
+    step,
+    'instance_unexpected',
+    'ask',
+    `${names.length} instances claim ${move.name} in ${at}: ${names.join(', ')}.`,
+    'Delete those that do not belong there; Ephyra goes on from there.',
+  );
+}
+
+export const lockedBy = (node: NodeFacts, at: string): string =>
+  `${nameOf(node)} is locked by conductor ${node.reservation ?? '?'} in ${at}`;
