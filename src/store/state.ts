@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { REASONS } from '../../machines/errors.ts';
 import { DEPLOYMENT_STATES, FINAL_STATES } from '../deployments/types.ts';
-import { type DeepReadonly, HISTORY_LIMIT, type StoreState } from './types.ts';
+import { type DeepReadonly, HISTORY_LIMIT, HISTORY_NODES, type StoreState } from './types.ts';
 
 const NODE_PLACES = ['waiting', 'moving', 'moved', 'going_back', 'back', 'stuck'] as const;
 
@@ -103,13 +103,21 @@ export function isEnded(entry: { readonly state: StoreState['deployments'][numbe
   return FINAL_STATES.includes(entry.state);
 }
 
-/** Removes the oldest ended deployments beyond {@link HISTORY_LIMIT}; those that have not ended are never touched. */
+/**
+ * Removes the oldest ended deployments beyond {@link HISTORY_LIMIT} and {@link HISTORY_NODES}; the newest of them stays
+ * whatever its size, and those that have not ended are never touched.
+ */
 export function pruneHistory(draft: StoreState): void {
-  const ended = draft.deployments.filter(isEnded);
-  if (ended.length <= HISTORY_LIMIT) return;
-  const newestFirst = [...ended].sort((a, b) => (b.endedAt ?? b.requestedAt) - (a.endedAt ?? a.requestedAt));
-  const gone = new Set(newestFirst.slice(HISTORY_LIMIT).map((entry) => entry.id));
-  draft.deployments = draft.deployments.filter((entry) => !gone.has(entry.id));
+  const newestFirst = draft.deployments
+    .filter(isEnded)
+    .sort((a, b) => (b.endedAt ?? b.requestedAt) - (a.endedAt ?? a.requestedAt));
+  const gone = new Set<string>();
+  let nodes = 0;
+  newestFirst.forEach((entry, index) => {
+    nodes += entry.nodes.length;
+    if (index >= HISTORY_LIMIT || (index > 0 && nodes > HISTORY_NODES)) gone.add(entry.id);
+  });
+  if (gone.size > 0) draft.deployments = draft.deployments.filter((entry) => !gone.has(entry.id));
 }
 
 /** Freezes a value to the bottom, in place. */

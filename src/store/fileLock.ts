@@ -1,0 +1,194 @@
+import { basename } from 'node:path';
+import { lock } from 'proper-lockfile';
+import { StoreError } from './errors.ts';
+import { errorCode, removeIfThere, type StoreFiles } from './files.ts';
+import { judge, type Owner, ownerSchema, type Processes } from './owner.ts';
+
+export interface FileLockDeps {
+  readonly files: StoreFiles;
+  readonly processes: Processes;
+  /** Milliseconds now. */
+  readonly now: () => number;
+  readonly sleep: (ms: number) => Promise<void>;
+  readonly newToken: () => string;
+  /** A lock whose heartbeat is older is up for grabs; milliseconds, at least 2000. */
+  readonly staleMs: number;
+  /** Called at most once, when the lock turns out to be somebody else's. */
+  readonly onLost: (error: StoreError) => void;
+}
+
+export interface FileLock {
+  /** Null while the lock is ours. */
+  problem(): string | null;
+  /** Looks at the disk whether the lock is still ours. @throws StoreError `lost`. */
+  confirm(): Promise<void>;
+  release(): Promise<void>;
+}
+
+/** proper-lockfile knows this process's locks by path, and would let a second opening in the same process pass. */
+const heldHere = new Set<string>();
+
+/** The guard is held for some milliseconds at a time; it is waited for longer than a dead holder's takes to go stale. */
+const GUARD = { stale: 2_000, retries: { retries: 80, minTimeout: 25, maxTimeout: 100 } };
+
+/**
+ * Takes the lock that keeps a second process away from `path`, waiting as long as it takes to be sure about a holder
+ * that may be dead. The heartbeat and the mutual exclusion are proper-lockfile's (`<path>.lock`); beside it stands who
+ * holds it (`<path>.owner`), so that the lock of a killed process on this very machine is taken over at once.
+ *
+ * @throws StoreError `held` naming the holder, or `unwritable`.
+ */
+export async function takeFileLock(path: string, deps: FileLockDeps): Promise<FileLock> {
+  if (heldHere.has(path)) {
+    throw new StoreError('held', path, 'this process has it open already.', 'Open it once and hand it around.');
+  }
+  heldHere.add(path);
+  try {
+    return await new Taking(path, deps).run();
+  } catch (thrown) {
+    heldHere.delete(path);
+    if (thrown instanceof StoreError) throw thrown;
+    const why = thrown instanceof Error ? thrown.message : String(thrown);
+    throw new StoreError(
+      'unwritable',
+      path,
+      `no lock file can be made beside it (${why}).`,
+      'Let the account that Ephyra runs as write in that directory.',
+      { cause: thrown },
+    );
+  }
+}
+
+class Taking {
+  readonly #path: string;
+  readonly #ownerPath: string;
+  readonly #deps: FileLockDeps;
+  #lost: StoreError | null = null;
+  #released = false;
+
+  constructor(path: string, deps: FileLockDeps) {
+    this.#path = path;
+    this.#ownerPath = `${path}.owner`;
+    this.#deps = deps;
+  }
+
+  async run(): Promise<FileLock> {
+    const { now, sleep, staleMs } = this.#deps;
+    const giveUpAt = now() + staleMs + 2_000;
+    for (;;) {
+      const outcome = await this.#tryOnce();
+      if ('held' in outcome) return outcome.held;
+      // A holder that lives on this machine is not waited for; one that we cannot see is, until its heartbeat has told.
+      if (outcome.verdict === 'alive' || now() >= giveUpAt) throw this.#heldBy(outcome.owner, outcome.verdict);
+      await sleep(250);
+    }
+  }
+
+  /**
+   * One try under the guard. Without it, two processes that both find the holder dead would remove the lock one after the
+   * other, the second one that of the first.
+   */
+  async #tryOnce(): Promise<{ held: FileLock } | { owner: Owner | null; verdict: 'alive' | 'unknown' }> {
+    const releaseGuard = await lock(`${this.#path}.guard`, {
+      ...GUARD,
+      realpath: false,
+      onCompromised: () => undefined,
+    });
+    try {
+      let release = await this.#mainLock();
+      if (release === null) {
+        const owner = await this.#readOwner();
+        const verdict = owner === null ? 'unknown' : judge(owner, this.#deps.processes);
+        if (verdict !== 'dead') return { owner, verdict };
+        await this.#deps.files.rmdir(`${this.#path}.lock`);
+        release = await this.#mainLock();
+        if (release === null) return { owner: null, verdict: 'unknown' };
+      }
+      const token = this.#deps.newToken();
+      await this.#writeOwner({ ...this.#deps.processes.self, token, since: this.#deps.now() });
+      return { held: this.#held(token, release) };
+    } finally {
+      await releaseGuard().catch(() => undefined);
+    }
+  }
+
+  async #mainLock(): Promise<(() => Promise<void>) | null> {
+    try {
+      return await lock(this.#path, {
+        realpath: false,
+        stale: this.#deps.staleMs,
+        update: this.#deps.staleMs / 4,
+        onCompromised: (error) => this.#lose(`its lock was taken away (${error.message}).`),
+      });
+    } catch (thrown) {
+      if (errorCode(thrown) === 'ELOCKED') return null;
+      throw thrown;
+    }
+  }
+
+  #held(token: string, release: () => Promise<void>): FileLock {
+    return {
+      problem: () => (this.#released ? 'closed' : (this.#lost?.message ?? null)),
+      confirm: async () => {
+        // A process that was suspended past the heartbeat learns here, before it writes, that another took over.
+        if (this.#lost === null && (await this.#readOwner())?.token !== token) {
+          this.#lose('another process has taken it over.');
+        }
+        if (this.#lost !== null) throw this.#lost;
+      },
+      release: async () => {
+        if (this.#released) return;
+        this.#released = true;
+        heldHere.delete(this.#path);
+        if (this.#lost !== null) return;
+        await removeIfThere(this.#deps.files, this.#ownerPath).catch(() => undefined);
+        await release().catch(() => undefined);
+      },
+    };
+  }
+
+  #lose(problem: string): void {
+    if (this.#lost !== null || this.#released) return;
+    this.#lost = new StoreError(
+      'lost',
+      this.#path,
+      problem,
+      'This process must stop: the other one carries on. Run one Ephyra per store, and suspend none while it works.',
+    );
+    this.#deps.onLost(this.#lost);
+  }
+
+  #heldBy(owner: Owner | null, verdict: 'alive' | 'unknown'): StoreError {
+    const who = owner === null ? 'a process that left no name' : `process ${owner.pid} on ${owner.host}`;
+    const beat = verdict === 'alive' ? 'which is running' : 'whose heartbeat is fresh';
+    return new StoreError(
+      'held',
+      this.#path,
+      `${who}, ${beat}, has it open.`,
+      `Two would move the same nodes. Stop that process, or give this one another "store". Its lock is ${basename(this.#path)}.lock.`,
+    );
+  }
+
+  /** Null when there is none, or nothing that makes sense. */
+  async #readOwner(): Promise<Owner | null> {
+    try {
+      const parsed = ownerSchema.safeParse(JSON.parse((await this.#deps.files.readFile(this.#ownerPath)).toString()));
+      return parsed.success ? parsed.data : null;
+    } catch {
+      return null;
+    }
+  }
+
+  async #writeOwner(owner: Owner): Promise<void> {
+    const { files } = this.#deps;
+    const beside = `${this.#ownerPath}.tmp`;
+    await removeIfThere(files, beside);
+    const handle = await files.open(beside, 'wx', 0o600);
+    try {
+      await handle.writeFile(`${JSON.stringify(owner)}\n`);
+    } finally {
+      await handle.close();
+    }
+    await files.rename(beside, this.#ownerPath);
+  }
+}
