@@ -71,7 +71,7 @@ export class Workspace {
       byApp: draft.byApp ?? false,
       version: this.nextVersion(),
     };
-    if (draft.blocks !== undefined) message.blocks = this.#withIds(draft.blocks);
+    if (draft.blocks !== undefined) message.blocks = this.withIds(draft.blocks);
     if (draft.threadTs !== undefined) message.threadTs = draft.threadTs;
     if (draft.metadata !== undefined) message.metadata = draft.metadata;
     this.#messages.set(key(draft.channel, message.ts), message);
@@ -97,7 +97,7 @@ export class Workspace {
 
   change(message: Message, user: string, text: string | undefined, blocks: Json[] | undefined): void {
     if (text !== undefined) message.text = text;
-    if (blocks !== undefined) message.blocks = this.#withIds(blocks);
+    if (blocks !== undefined) message.blocks = this.withIds(blocks);
     message.edited = { user, ts: this.nextTs() };
     this.touch(message);
   }
@@ -114,7 +114,7 @@ export class Workspace {
 
   whisper(draft: Omit<Ephemeral, 'ts' | 'version'>): Ephemeral {
     const ephemeral: Ephemeral = { ...draft, ts: this.nextTs(), version: this.nextVersion() };
-    if (draft.blocks !== undefined) ephemeral.blocks = this.#withIds(draft.blocks);
+    if (draft.blocks !== undefined) ephemeral.blocks = this.withIds(draft.blocks);
     this.#ephemerals.set(key(draft.channel, ephemeral.ts), ephemeral);
     this.tell({ type: 'ephemeral', ephemeral });
     return ephemeral;
@@ -134,7 +134,7 @@ export class Workspace {
   changeEphemeral(ephemeral: Ephemeral, text: string, blocks: Json[] | undefined): void {
     ephemeral.text = text;
     if (blocks === undefined) delete ephemeral.blocks;
-    else ephemeral.blocks = this.#withIds(blocks);
+    else ephemeral.blocks = this.withIds(blocks);
     ephemeral.version = this.nextVersion();
     this.tell({ type: 'ephemeral', ephemeral });
   }
@@ -151,7 +151,7 @@ export class Workspace {
 
   // Slack gives every block and every element that can be used an id of its own where the app gave none,
   // and the interaction payloads carry it.
-  #withIds(blocks: Json[]): Json[] {
+  withIds(blocks: Json[]): Json[] {
     return blocks.map((block) => ({ block_id: this.#newId('b'), ...this.#withActionIds(block) }));
   }
 
