@@ -1,0 +1,209 @@
+import { expect } from 'vitest';
+import { fault } from './cloud.ts';
+import type { Answer } from './http.ts';
+import { serverOn } from './nova-boot.ts';
+import { inventory } from './placement.ts';
+import type { Case } from './suite.ts';
+import { nodeUuid, ORPHANED, ok, PROTECTED, STOPPED, type World } from './world.ts';
+
+function act(world: World, id: string, action: string): Promise<Answer> {
+  return world.cloud.nova('POST', `/servers/${id}/action`, { [action]: null });
+}
+
+interface Conflict {
+  readonly conflictingRequest?: { readonly code: number; readonly message: string };
+}
+
+function expectConflict(answer: Answer, text: string): void {
+  expect(answer.status).toBe(409);
+  const { conflictingRequest } = answer.body as Conflict;
+  expect(conflictingRequest?.code).toBe(409);
+  expect(conflictingRequest?.message).toContain(text);
+}
+
+const NODE = (lab: number) => `/v1/nodes/${nodeUuid(lab)}`;
+
+/** The way out of use. The nodes and servers are those of the boot cases, in this order. */
+export function novaDeleteCases(): readonly Case[] {
+  let stopped = '';
+  let orphan = '';
+  return [
+    {
+      id: 'ironic.active.patch-extra',
+      call: 'ironic PATCH /v1/nodes/{node} -> 200',
+      says: '`extra` of a node in use can be written: this is where a claim is stamped',
+      run: async (world) => {
+        expect((await world.patch(STOPPED, { op: 'add', path: '/extra/ephyra', value: { epoch: 1 } })).status).toBe(
+          200,
+        );
+        expect((await world.node(STOPPED)).extra).toEqual({ lab: true, rack: 'r9', ephyra: { epoch: 1 } });
+      },
+    },
+    {
+      id: 'ironic.active.delete',
+      call: 'ironic DELETE /v1/nodes/{node} -> 409',
+      says: 'a node in use cannot be deleted',
+      run: async ({ cloud }) => {
+        const answer = await cloud.ironic('DELETE', NODE(STOPPED));
+        expect(answer.status).toBe(409);
+        expect(fault(answer)).toContain('is associated with instance');
+      },
+    },
+    {
+      id: 'nova.stop',
+      call: 'nova POST /v2.1/servers/{server}/action os-stop -> 202',
+      says: 'a server is stopped, and asked again meanwhile it refuses',
+      run: async (world) => {
+        stopped = await serverOn(world, STOPPED);
+        expect((await act(world, stopped, 'os-stop')).status).toBe(202);
+        const again = await act(world, stopped, 'os-stop');
+        expectConflict(again, "Cannot 'stop' instance");
+        const server = await world.serverIn(stopped, 'SHUTOFF');
+        expect(server).toMatchObject({ 'OS-EXT-STS:vm_state': 'stopped', 'OS-EXT-STS:power_state': 4 });
+        expect((await world.node(STOPPED)).power_state).toBe('power off');
+      },
+    },
+    {
+      id: 'nova.stop.stopped',
+      call: 'nova POST /v2.1/servers/{server}/action os-stop -> 409',
+      says: 'a stopped server cannot be stopped again',
+      run: async (world) => {
+        expectConflict(await act(world, stopped, 'os-stop'), 'while it is in vm_state stopped');
+      },
+    },
+    {
+      id: 'nova.start',
+      call: 'nova POST /v2.1/servers/{server}/action os-start -> 202',
+      says: 'a stopped server is started; started again it refuses',
+      run: async (world) => {
+        expect((await act(world, stopped, 'os-start')).status).toBe(202);
+        await world.serverIn(stopped, 'ACTIVE');
+        expectConflict(await act(world, stopped, 'os-start'), 'while it is in vm_state active');
+      },
+    },
+    {
+      id: 'nova.delete',
+      call: 'nova DELETE /v2.1/servers/{server} -> 204, then 404',
+      says: 'a server is deleted and is soon not found',
+      run: async (world) => {
+        expect((await world.cloud.nova('DELETE', `/servers/${stopped}`)).status).toBe(204);
+        await world.serverGone(stopped);
+      },
+    },
+    {
+      id: 'nova.delete.again',
+      call: 'nova DELETE /v2.1/servers/{server} -> 404',
+      says: 'a second delete is not found',
+      run: async ({ cloud }) => {
+        expect((await cloud.nova('DELETE', `/servers/${stopped}`)).status).toBe(404);
+      },
+    },
+    {
+      id: 'ironic.after-delete',
+      call: 'ironic GET /v1/nodes/{node} -> 200',
+      says: 'the node is cleaned and comes back to available without instance; `extra` was kept',
+      run: async (world) => {
+        const node = await world.until('the node to be available', async () => {
+          const now = await world.node(STOPPED);
+          return now.provision_state === 'available' && now.reservation === null && now;
+        });
+        expect(node).toMatchObject({ instance_uuid: null, target_provision_state: null, instance_info: {} });
+        expect(node.extra).toEqual({ lab: true, rack: 'r9', ephyra: { epoch: 1 } });
+      },
+    },
+    {
+      id: 'nova.delete.ports',
+      call: 'neutron GET /v2.0/ports?device_id= -> 200',
+      says: "the server's network port is gone with it",
+      run: async ({ cloud }) => {
+        expect((await cloud.neutron(`/ports?device_id=${stopped}`)).body).toEqual({ ports: [] });
+      },
+    },
+    {
+      id: 'nova.deleted.metadata',
+      call: 'nova GET /v2.1/servers/detail?deleted=true&all_tenants=1 -> 200',
+      says: 'a deleted server is still listed to an admin, without its metadata: what must outlive it goes into `extra`',
+      run: async ({ cloud }) => {
+        const path = '/servers/detail?deleted=true&all_tenants=1&limit=50';
+        const answer = await cloud.nova<{ servers: { id: string }[] }>('GET', path);
+        expect(answer.status).toBe(200);
+        expect(answer.body.servers.find(({ id }) => id === stopped)).toMatchObject({ status: 'DELETED', metadata: {} });
+      },
+    },
+    {
+      id: 'ironic.protected.delete',
+      call: 'ironic PATCH /v1/nodes/{node} -> 200; DELETE -> 403',
+      says: 'a node in use can be protected, and then refuses to be deleted or undeployed',
+      run: async (world) => {
+        const protect = await world.patch(PROTECTED, { op: 'replace', path: '/protected', value: true });
+        expect(protect.status).toBe(200);
+        expect((await world.node(PROTECTED)).protected).toBe(true);
+        const gone = await world.cloud.ironic('DELETE', NODE(PROTECTED));
+        expect(gone.status).toBe(403);
+        expect(fault(gone)).toContain('is protected');
+        const undeploy = await world.verb(PROTECTED, 'deleted');
+        expect(undeploy.status).toBe(403);
+      },
+    },
+    {
+      id: 'nova.delete.protected',
+      call: 'nova DELETE /v2.1/servers/{server} -> 204, then ERROR',
+      says: 'the delete of a server on a protected node is accepted and ends in ERROR, "Forbidden"',
+      run: async (world) => {
+        const id = await serverOn(world, PROTECTED);
+        expect((await world.cloud.nova('DELETE', `/servers/${id}`)).status).toBe(204);
+        const server = await world.serverIn(id, 'ERROR');
+        expect(server.fault?.message).toBe('Forbidden');
+        expect(await world.node(PROTECTED)).toMatchObject({ provision_state: 'active', instance_uuid: id });
+      },
+    },
+    {
+      id: 'nova.delete.from-error',
+      call: 'nova DELETE /v2.1/servers/{server} -> 204, then 404',
+      says: 'with the protection lifted the server is deleted from ERROR',
+      run: async (world) => {
+        const id = await serverOn(world, PROTECTED);
+        ok(await world.patch(PROTECTED, { op: 'replace', path: '/protected', value: false }), 200);
+        expect((await world.cloud.nova('DELETE', `/servers/${id}`)).status).toBe(204);
+        await world.serverGone(id);
+      },
+    },
+    {
+      id: 'ironic.maintenance.delete-active',
+      call: 'ironic DELETE /v1/nodes/{node} -> 204',
+      says: 'in maintenance even a node in use is deleted: so maintenance is never a way to be safe',
+      run: async (world) => {
+        orphan = await serverOn(world, ORPHANED);
+        ok(await world.cloud.ironic('PUT', `${NODE(ORPHANED)}/maintenance`, { reason: 'to be safe' }), 202);
+        expect((await world.cloud.ironic('DELETE', NODE(ORPHANED))).status).toBe(204);
+        expect((await world.cloud.ironic('GET', NODE(ORPHANED))).status).toBe(404);
+      },
+    },
+    {
+      id: 'nova.server.orphaned',
+      call: 'nova GET /v2.1/servers/{server} -> 200',
+      says: 'its server stays ACTIVE on nothing, so a server alone proves no node',
+      run: async (world) => {
+        expect((await world.server(orphan)).body.server.status).toBe('ACTIVE');
+        expect((await world.cloud.nova('DELETE', `/servers/${orphan}`)).status).toBe(204);
+        await world.serverGone(orphan);
+      },
+    },
+    {
+      id: 'placement.stale',
+      call: 'placement GET /resource_providers/{provider}/inventories -> 200, then 404',
+      says: "a deleted node's provider stays until Nova's next look, then is not found",
+      run: async (world) => {
+        // Deleted right after a look of Nova's, or that look may fall between the delete and the read.
+        await world.until(
+          'the node to be schedulable again',
+          async () => (await inventory(world, STOPPED))?.reserved === 0,
+        );
+        expect((await world.cloud.ironic('DELETE', NODE(STOPPED))).status).toBe(204);
+        expect(await inventory(world, STOPPED)).toMatchObject({ total: 1, reserved: 0 });
+        await world.until('the provider to be gone', async () => (await inventory(world, STOPPED)) === undefined);
+        expect((await world.cloud.placement(`/resource_providers/${nodeUuid(STOPPED)}`)).status).toBe(404);
+      },
+    },
+  ];
+}
