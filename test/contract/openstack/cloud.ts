@@ -29,6 +29,7 @@ export interface CallOptions {
   readonly token?: string | null;
   /** Another microversion than the pinned one. */
   readonly version?: string;
+  readonly accept?: string;
 }
 
 export type Scope = 'project' | 'system' | 'unscoped';
@@ -106,7 +107,11 @@ export class Cloud {
     return exchange(
       method,
       path.startsWith('http') ? path : this.root(service) + path,
-      { ...versionHeader(service, options.version), ...(token !== null && { 'x-auth-token': token }) },
+      {
+        ...versionHeader(service, options.version),
+        ...(token !== null && { 'x-auth-token': token }),
+        ...(options.accept !== undefined && { accept: options.accept }),
+      },
       options.json,
     );
   }

@@ -188,13 +188,19 @@ export function keystoneCases(): readonly Case[] {
     {
       id: 'keystone.refused.glance',
       call: 'glance GET /v2/images -> 401',
-      says: 'no token and a bad one are refused with a page of HTML',
-      run: async (world) => {
+      says: 'no token and a bad one are refused with a page of HTML, unless JSON alone is accepted',
+      run: async ({ cloud }) => {
         for (const token of [null, 'garbage']) {
-          const answer = await probe(world, 'image', token);
-          expect(answer.status).toBe(401);
-          expect(answer.headers['content-type']).toMatch(/^text\/html/);
-          expect(answer.text).toContain('<title>401 Unauthorized</title>');
+          const page = await cloud.call('image', 'GET', PATHS.image, {
+            token,
+            accept: 'application/json, text/plain, */*',
+          });
+          expect(page.status).toBe(401);
+          expect(page.headers['content-type']).toMatch(/^text\/html/);
+          expect(page.text).toContain('<title>401 Unauthorized</title>');
+          const json = await cloud.call('image', 'GET', PATHS.image, { token });
+          expect(json.status).toBe(401);
+          expect(json.body).toMatchObject({ code: '401 Unauthorized', title: 'Unauthorized' });
         }
       },
     },

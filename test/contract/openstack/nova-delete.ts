@@ -131,18 +131,32 @@ export function novaDeleteCases(): readonly Case[] {
       },
     },
     {
-      id: 'ironic.protected.delete',
-      call: 'ironic PATCH /v1/nodes/{node} -> 200; DELETE -> 403',
-      says: 'a node in use can be protected, and then refuses to be deleted or undeployed',
+      id: 'ironic.protected',
+      call: 'ironic PATCH /v1/nodes/{node} -> 200; PUT /v1/nodes/{node}/states/provision -> 403',
+      says: 'a node in use can be protected, and then refuses to be undeployed',
       run: async (world) => {
         const protect = await world.patch(PROTECTED, { op: 'replace', path: '/protected', value: true });
         expect(protect.status).toBe(200);
         expect((await world.node(PROTECTED)).protected).toBe(true);
-        const gone = await world.cloud.ironic('DELETE', NODE(PROTECTED));
-        expect(gone.status).toBe(403);
-        expect(fault(gone)).toContain('is protected');
         const undeploy = await world.verb(PROTECTED, 'deleted');
         expect(undeploy.status).toBe(403);
+        expect(fault(undeploy)).toContain('is protected and cannot be undeployed');
+      },
+    },
+    {
+      id: 'ironic.protected.delete',
+      call: 'ironic DELETE /v1/nodes/{node} -> 409, 403',
+      says: 'a protected node is not deleted, not even in maintenance',
+      run: async (world) => {
+        const gone = await world.cloud.ironic('DELETE', NODE(PROTECTED));
+        expect(gone.status).toBe(409);
+        expect(fault(gone)).toContain('is associated with instance');
+        const maintenance = `${NODE(PROTECTED)}/maintenance`;
+        ok(await world.cloud.ironic('PUT', maintenance, { reason: 'new fans' }), 202);
+        const still = await world.cloud.ironic('DELETE', NODE(PROTECTED));
+        ok(await world.cloud.ironic('DELETE', maintenance), 202);
+        expect(still.status).toBe(403);
+        expect(fault(still)).toContain('is protected and cannot be undeployed');
       },
     },
     {

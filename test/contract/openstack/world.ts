@@ -83,8 +83,12 @@ export class World {
   }
 
   /** Looks until `look` gives something. @throws Error naming `what` when patience ends. */
-  async until<T>(what: string, look: () => Promise<T | undefined | false>, patienceMs?: number): Promise<T> {
-    const end = Date.now() + (patienceMs ?? this.backend.patienceMs);
+  async until<T>(
+    what: string,
+    look: () => Promise<T | undefined | false>,
+    patienceMs = this.backend.patienceMs,
+  ): Promise<T> {
+    const end = Date.now() + patienceMs;
     for (;;) {
       const got = await look();
       if (got !== undefined && got !== false) return got;
@@ -210,6 +214,9 @@ export class World {
     await this.until('nodes at rest', async () => {
       const states = await Promise.all(labs.map(async (lab) => (await this.node(lab)).provision_state));
       return !states.some((state) => ['cleaning', 'deleting', 'deploying', 'verifying'].includes(state));
+    }).catch(async () => {
+      // Killed between beginTransition and settleNode: no conductor works on such a node.
+      for (const lab of labs) await backend.settleNode(nodeUuid(lab), 'manageable');
     });
     await this.remove(...labs);
     // The same uuid created again before this would meet its own stale provider.
