@@ -2,7 +2,7 @@
 export interface Problem {
   /** Where, e.g. `roles.hadoop-worker.boot.default.flavor`; empty for the file as a whole. */
   readonly path: string;
-  /** The value found, printable and short; undefined when there is none. `[secret]` where it may be one. */
+  /** The value found, if it is a single one, printable and short. `[secret]` where it may be one. */
   readonly value: string | undefined;
   /** What is wrong. One sentence without the path. */
   readonly problem: string;
@@ -43,9 +43,9 @@ export function formatProblem(problem: Problem): string {
 
 const LONGEST_VALUE = 60;
 
-/** A value as it is shown to people: JSON, cut to a length that fits a line. */
+/** A single value as it is shown to people: JSON, cut to a length that fits a line. Sections and lists are not shown. */
 export function printable(value: unknown): string | undefined {
-  if (value === undefined) return undefined;
+  if (value === undefined || value === null || typeof value === 'object') return undefined;
   const text = JSON.stringify(value) ?? String(value);
   return text.length > LONGEST_VALUE ? `${text.slice(0, LONGEST_VALUE - 1)}…` : text;
 }
