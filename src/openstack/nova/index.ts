@@ -1,0 +1,3 @@
+export * from './facts.ts';
+export * from './requests.ts';
+export * from './schema.ts';

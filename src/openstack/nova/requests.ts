@@ -1,0 +1,140 @@
+import { z } from 'zod';
+import { listAll } from '../paging.ts';
+import type { CallOptions, ServiceClient } from '../service.ts';
+import {
+  type CreateServer,
+  type Flavor,
+  flavorSchema,
+  type Keypair,
+  keypairSchema,
+  type Quota,
+  quotaSchema,
+  type Server,
+  serverSchema,
+} from './schema.ts';
+
+/** Compute API v2.1. The word is `server` here because it is the API's; everywhere else it is an instance. */
+export interface Nova {
+  /** Servers of all projects, with everything. Deleted ones are not in it. */
+  listServers(o?: CallOptions): Promise<Server[]>;
+  getServer(id: string, o?: CallOptions): Promise<Server | null>;
+  /**
+   * Accepted is not booted: watch the status. Not repeated on a lost answer (see `maybeDone` of the error), for names
+   * need not be unique: look for the metadata. 400 `host_unknown`: Nova has not yet noticed the node.
+   */
+  createServer(body: CreateServer, o?: CallOptions): Promise<{ id: string }>;
+  deleteServer(id: string, o?: CallOptions): Promise<'accepted' | 'absent'>;
+  /** 409 `wrong_state` when it is stopped, `in_transition` when it is about to. */
+  stopServer(id: string, o?: CallOptions): Promise<void>;
+  startServer(id: string, o?: CallOptions): Promise<void>;
+  /** Public and private ones, with extra specs. */
+  listFlavors(o?: CallOptions): Promise<Flavor[]>;
+  /** Key pairs belong to a user: only those of ours. */
+  listKeypairs(o?: CallOptions): Promise<Keypair[]>;
+  getKeypair(name: string, o?: CallOptions): Promise<Keypair | null>;
+  quota(projectId: string, o?: CallOptions): Promise<Quota>;
+}
+
+/**
+ * Nova keeps our token and uses it towards Neutron and Glance while it builds or deletes: one that ends meanwhile leaves
+ * the work half done.
+ */
+const NOVA_WORKS_MS = 15 * 60_000;
+
+export function createNova(client: ServiceClient): Nova {
+  const list = <S extends z.ZodType>(
+    key: string,
+    item: S,
+    id: (it: z.output<S>) => string,
+    route: string,
+    query: Readonly<Record<string, string>>,
+    o?: CallOptions,
+  ) =>
+    listAll(
+      client,
+      { key, item, style: 'links', id },
+      { method: 'GET', route, query: { ...query, limit: client.pageSize }, expect: [200], signal: o?.signal },
+    );
+  const action = async (id: string, name: 'os-stop' | 'os-start', o?: CallOptions): Promise<void> => {
+    await client.send({
+      method: 'POST',
+      route: '/servers/{id}/action',
+      params: { id },
+      body: { [name]: null },
+      expect: [202],
+      signal: o?.signal,
+    });
+  };
+
+  return {
+    listServers: (o) =>
+      list('servers', serverSchema, (server) => server.id, '/servers/detail', { all_tenants: '1' }, o),
+    async getServer(id, o) {
+      const answer = await client.jsonOrNull(z.object({ server: serverSchema }), {
+        method: 'GET',
+        route: '/servers/{id}',
+        params: { id },
+        expect: [200],
+        signal: o?.signal,
+      });
+      return answer?.server ?? null;
+    },
+    async createServer(server, o) {
+      // The answer also has adminPass: only the id is read.
+      const answer = await client.json(z.object({ server: z.object({ id: z.string() }) }), {
+        method: 'POST',
+        route: '/servers',
+        body: { server },
+        expect: [202],
+        tokenLastsMs: NOVA_WORKS_MS,
+        signal: o?.signal,
+      });
+      return answer.server;
+    },
+    async deleteServer(id, o) {
+      const answer = await client.send({
+        method: 'DELETE',
+        route: '/servers/{id}',
+        params: { id },
+        expect: [204, 404],
+        tokenLastsMs: NOVA_WORKS_MS,
+        signal: o?.signal,
+      });
+      return answer.status === 404 ? 'absent' : 'accepted';
+    },
+    stopServer: (id, o) => action(id, 'os-stop', o),
+    startServer: (id, o) => action(id, 'os-start', o),
+    listFlavors: (o) => list('flavors', flavorSchema, (it) => it.id, '/flavors/detail', { is_public: 'None' }, o),
+    async listKeypairs(o) {
+      const wrapped = await list(
+        'keypairs',
+        z.object({ keypair: keypairSchema }),
+        (it) => it.keypair.name,
+        '/os-keypairs',
+        {},
+        o,
+      );
+      return wrapped.map((it) => it.keypair);
+    },
+    async getKeypair(name, o) {
+      const answer = await client.jsonOrNull(z.object({ keypair: keypairSchema }), {
+        method: 'GET',
+        route: '/os-keypairs/{name}',
+        params: { name },
+        expect: [200],
+        signal: o?.signal,
+      });
+      return answer?.keypair ?? null;
+    },
+    async quota(projectId, o) {
+      const answer = await client.json(z.object({ quota_set: quotaSchema }), {
+        method: 'GET',
+        route: '/os-quota-sets/{project}/detail',
+        params: { project: projectId },
+        expect: [200],
+        signal: o?.signal,
+      });
+      return answer.quota_set;
+    },
+  };
+}

@@ -1,0 +1,90 @@
+import { z } from 'zod';
+import { OpenStackError } from './errors.ts';
+import { isRecord } from './messages.ts';
+import type { ServiceCall, ServiceClient } from './service.ts';
+
+/** Where a service puts the link to the next page. */
+export type NextStyle =
+  /** Ironic and Glance: `next` in the body, an absolute URL or a path. */
+  | 'next'
+  /** Nova and Neutron: `<name>_links` with `rel: next`. */
+  | 'links';
+
+export interface ListCall<S extends z.ZodType> {
+  /** Key of the list in the answer. */
+  readonly key: string;
+  readonly item: S;
+  readonly style: NextStyle;
+  /** What makes an entry unique: an entry seen twice while the list moves counts once. */
+  readonly id: (item: z.output<S>) => string;
+}
+
+/**
+ * A whole list, page after page: complete or an error, never a part.
+ *
+ * Three things really happen: the last page is exactly full and points to an empty one; the entry that the marker names
+ * is deleted between two pages (404 from Ironic, 400 from Nova), then the list is begun again, once; the link carries a
+ * host that is not ours (a service behind a proxy), so only its query is taken.
+ */
+export async function listAll<S extends z.ZodType>(
+  client: ServiceClient,
+  list: ListCall<S>,
+  call: ServiceCall,
+): Promise<z.output<S>[]> {
+  try {
+    return await onePass(client, list, call);
+  } catch (thrown) {
+    if (!(thrown instanceof VanishedMarker)) throw thrown;
+  }
+  try {
+    return await onePass(client, list, call);
+  } catch (thrown) {
+    throw thrown instanceof VanishedMarker ? thrown.error : thrown;
+  }
+}
+
+class VanishedMarker extends Error {
+  readonly error: OpenStackError;
+
+  constructor(error: OpenStackError) {
+    super(error.message);
+    this.error = error;
+  }
+}
+
+async function onePass<S extends z.ZodType>(
+  client: ServiceClient,
+  list: ListCall<S>,
+  call: ServiceCall,
+): Promise<z.output<S>[]> {
+  const schema = z.looseObject({ [list.key]: z.array(list.item) });
+  const found = new Map<string, z.output<S>>();
+  const asked = new Set<string>();
+  let rawQuery = call.rawQuery;
+  for (;;) {
+    const page = await client.json(schema, { ...call, rawQuery }).catch((thrown: unknown) => {
+      const gone =
+        rawQuery !== undefined && thrown instanceof OpenStackError && [400, 404].includes(thrown.status ?? 0);
+      throw gone ? new VanishedMarker(thrown) : thrown;
+    });
+    for (const item of page[list.key] as z.output<S>[]) found.set(list.id(item), item);
+    const link = nextLink(page, list);
+    if (link === null) return [...found.values()];
+    const next = link.replace(/^[^?]*\??/, '').replace(/#.*$/, '');
+    if (next === '') throw client.malformed(call, `the list ${list.key} has a next page without a query: ${link}`);
+    if (asked.has(next))
+      throw client.malformed(call, `the list ${list.key} goes in a circle at its page ${asked.size + 1}`);
+    asked.add(next);
+    rawQuery = next;
+  }
+}
+
+function nextLink(page: Record<string, unknown>, list: { key: string; style: NextStyle }): string | null {
+  const link = list.style === 'next' ? page['next'] : linkWithRel(page[`${list.key}_links`], 'next');
+  return typeof link === 'string' && link !== '' ? link : null;
+}
+
+function linkWithRel(links: unknown, rel: string): unknown {
+  if (!Array.isArray(links)) return undefined;
+  return links.filter(isRecord).find((link) => link['rel'] === rel)?.['href'];
+}
