@@ -72,6 +72,8 @@ export interface InstanceFacts {
   /** The Ironic node it runs on, once claimed. */
   readonly nodeUuid: NodeUuid | null;
   readonly addresses: readonly string[];
+  /** Names of the networks that it has addresses in. */
+  readonly networks: readonly string[];
   readonly metadata: Readonly<Record<string, string>>;
   readonly flavorName: string | null;
   readonly imageId: string | null;
@@ -84,6 +86,8 @@ export interface InstanceFacts {
 
 /** What is needed to boot the instance of a node again, kept in the marker because the instance dies with the move. */
 export interface InstanceRecipe {
+  /** Where it ran: ids and names of flavor, image and networks mean something only there. */
+  readonly at: ControlPlaneName;
   readonly name: string;
   readonly flavor: string | null;
   readonly image: string | null;

@@ -1,0 +1,64 @@
+import type { Step } from '../../../machines/domain.ts';
+import { Failure } from '../../../machines/errors.ts';
+import type { ApplicationNode, PluginContext } from '../../../machines/plugin.ts';
+import { applicationNode, markerOf } from '../application.ts';
+import type { ActionDeps, Doing, Perform } from './deps.ts';
+import { unstamp } from './marker.ts';
+
+export const removeMember: Perform = async (doing, deps) => {
+  await deps.plugin.removeNode(nodeOf(doing), contextOf(doing, deps, 'remove'));
+};
+
+export const addMember: Perform = async (doing, deps) => {
+  await deps.plugin.addNode(nodeOf(doing), contextOf(doing, deps, 'add'));
+};
+
+/** The node has to look healthy, and the application with it, so many times in a row; then the claim is let go. */
+export const settle: Perform = async (doing, deps) => {
+  const { move, signal } = doing;
+  const { checks, intervalMs } = deps.verify;
+  const context = contextOf(doing, deps, 'verify');
+  for (let passed = 0; passed < checks; ) {
+    signal.throwIfAborted();
+    const node = await deps.plugin.verifyNode(nodeOf(doing), context);
+    const application = node.health === 'healthy' ? await deps.plugin.verifyApplication(context) : null;
+    const complaint = complaintOf(node) ?? (application === null ? null : complaintOf(application));
+    passed = complaint === null ? passed + 1 : 0;
+    deps.waiting(move.uuid, complaint ?? `healthy ${passed} of ${checks} times in a row`);
+    if (passed < checks) await deps.clock.sleep(intervalMs, signal);
+  }
+  await unstamp(move, doing.action.at, deps);
+};
+
+function complaintOf(answer: { health: string; reasons: readonly string[] }): string | null {
+  if (answer.health === 'healthy') return null;
+  return `${answer.health}: ${answer.reasons.join('; ') || 'no reason given'}`;
+}
+
+function nodeOf({ move, from, to }: Doing): ApplicationNode {
+  return applicationNode(move, from.instances, to.instances, markerOf(from.node, to.node));
+}
+
+function contextOf({ move, signal }: Doing, deps: ActionDeps, step: Step): PluginContext {
+  return {
+    signal,
+    deadline: deps.clock.now() + deps.deadlineMs(step),
+    progress: (message) => deps.waiting(move.uuid, message),
+  };
+}
+
+/** A plugin may throw anything; what is not a Failure is worth another try. */
+export function pluginFailure(error: unknown): Failure {
+  if (error instanceof Failure) return error;
+  if (error instanceof Error && error.name === 'AbortError') {
+    return new Failure({ reason: 'cancelled', next: 'cancelled', message: 'The wait was cancelled.' });
+  }
+  return new Failure(
+    {
+      reason: 'application_refused',
+      next: 'retry',
+      message: error instanceof Error ? error.message : String(error),
+    },
+    { cause: error },
+  );
+}

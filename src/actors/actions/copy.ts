@@ -1,0 +1,115 @@
+import type { Move } from '../../../machines/domain.ts';
+import { Failure } from '../../../machines/errors.ts';
+import { OpenStackError } from '../../openstack/errors.ts';
+import { describeDifferences } from '../../openstack/ironic/compare.ts';
+import type { Definition } from '../../openstack/ironic/definition.ts';
+import {
+  afterCreateCalls,
+  nodeCreateBody,
+  portCreateBody,
+  portgroupCreateBody,
+} from '../../openstack/ironic/definition.ts';
+import { MARKER_KEY } from '../../openstack/ironic/facts.ts';
+import type { Ironic } from '../../openstack/ironic/requests.ts';
+import type { ActionDeps, Perform } from './deps.ts';
+import { cloudAt } from './deps.ts';
+
+/** Milliseconds that the original's definition may have been read before it is copied. */
+const FRESH_MS = 10_000;
+
+/**
+ * Creates the node in `to`, complete with portgroups, ports and traits, in `enroll`: inert there. Run again, it creates
+ * what is still missing and touches nothing that is there; that the copy equals the original is for the next look.
+ */
+export const copyDefinition: Perform = async ({ move, to }, deps) => {
+  const original = await deps.definitions.of(move.uuid, move.from, deps.clock.now() - FRESH_MS);
+  if (original === null) return;
+  if (original.node.extra[MARKER_KEY] === undefined) {
+    throw new Failure({
+      reason: 'evidence_stale',
+      next: 'retry',
+      message: `${move.name} lost its mark in ${move.from} right before it was to be copied.`,
+    });
+  }
+  const { ironic } = cloudAt(deps, move.to);
+  if (to.node === null) {
+    await ensureChassis(original, move, deps);
+    await createNode(ironic, original);
+    await createParts(ironic, original, { ports: [], portgroups: [], traits: [] });
+    return;
+  }
+  const copy = await deps.definitions.of(move.uuid, move.to, deps.clock.now());
+  if (copy === null) return;
+  await createParts(ironic, original, copy);
+  const left = (await deps.definitions.differences(move, deps.clock.now() - FRESH_MS)) ?? [];
+  if (left.length > 0) {
+    throw new Failure({
+      reason: 'definition_differs',
+      next: 'stop',
+      message: `The copy of ${move.name} in ${move.to} is not what it is in ${move.from}: ${describeDifferences(left)}.`,
+      remedy: `Somebody or something changed it there. Nothing was deleted in ${move.from}.`,
+    });
+  }
+};
+
+/** A duplicate uuid is our own earlier create whose answer got lost; a duplicate name is somebody else's node. */
+async function createNode(ironic: Ironic, { node }: Definition): Promise<void> {
+  try {
+    await ironic.createNode(nodeCreateBody(node));
+  } catch (error) {
+    const duplicate = error instanceof OpenStackError && error.detail === 'duplicate';
+    if (!duplicate || (await ironic.getNode(node.uuid)) === null) throw error;
+  }
+}
+
+async function createParts(
+  ironic: Ironic,
+  original: Definition,
+  there: Pick<Definition, 'ports' | 'portgroups' | 'traits'>,
+): Promise<void> {
+  // Portgroups first: ports name them, and both keep their uuids.
+  for (const group of original.portgroups) {
+    if (there.portgroups.some((other) => other.uuid === group.uuid)) continue;
+    await create(() => ironic.createPortgroup(portgroupCreateBody(group)));
+  }
+  for (const port of original.ports) {
+    if (there.ports.some((other) => other.uuid === port.uuid)) continue;
+    await create(() => ironic.createPort(portCreateBody(port)));
+  }
+  for (const call of afterCreateCalls(original)) {
+    if (call.call === 'setTraits' && !sameSet(call.traits, there.traits)) {
+      await ironic.setTraits(original.node.uuid, call.traits);
+    }
+    if (call.call === 'setTargetRaidConfig') await ironic.setTargetRaidConfig(original.node.uuid, call.config);
+  }
+}
+
+/** A duplicate is what a repeated create meets: the comparison that follows tells whether it is ours. */
+async function create(call: () => Promise<unknown>): Promise<void> {
+  try {
+    await call();
+  } catch (error) {
+    if (error instanceof OpenStackError && error.detail === 'duplicate') return;
+    throw error;
+  }
+}
+
+/** A node may name a chassis, which must exist where it is created. */
+async function ensureChassis({ node }: Definition, move: Move, deps: ActionDeps): Promise<void> {
+  const uuid = node.chassis_uuid ?? null;
+  if (uuid === null) return;
+  const target = cloudAt(deps, move.to).ironic;
+  if ((await target.getChassis(uuid)) !== null) return;
+  const chassis = await cloudAt(deps, move.from).ironic.getChassis(uuid);
+  if (chassis === null) return;
+  await create(() =>
+    target.createChassis({
+      uuid,
+      ...(chassis.description ? { description: chassis.description } : {}),
+      ...(chassis.extra ? { extra: chassis.extra } : {}),
+    }),
+  );
+}
+
+const sameSet = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === b.length && a.every((item) => b.includes(item));

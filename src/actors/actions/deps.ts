@@ -1,0 +1,40 @@
+import type { Action, ActionName } from '../../../machines/decide/decision.ts';
+import type { ControlPlaneName, InstanceFacts, Move, NodeFacts, NodeUuid, Step } from '../../../machines/domain.ts';
+import type { ApplicationPlugin } from '../../../machines/plugin.ts';
+import type { RoleConfig } from '../../config/types.ts';
+import type { ControlPlane } from '../../openstack/control-plane.ts';
+import type { Clock } from '../../openstack/http.ts';
+import type { Catalogue } from '../catalogue.ts';
+import type { Definitions } from '../definitions.ts';
+
+/** What actions are done with. Each takes what it needs. */
+export interface ActionDeps {
+  readonly controlPlanes: ReadonlyMap<ControlPlaneName, ControlPlane>;
+  readonly roles: ReadonlyMap<string, RoleConfig>;
+  readonly catalogue: Catalogue;
+  readonly definitions: Definitions;
+  readonly plugin: ApplicationPlugin;
+  readonly clock: Clock;
+  readonly verify: { readonly checks: number; readonly intervalMs: number };
+  readonly deadlineMs: (step: Step) => number;
+  readonly waiting: (uuid: NodeUuid, reason: string | null) => void;
+}
+
+/** One action about to be done, with what was seen right before. */
+export interface Doing {
+  readonly action: Action;
+  readonly move: Move;
+  readonly signal: AbortSignal;
+  readonly from: { readonly node: NodeFacts | null; readonly instances: readonly InstanceFacts[] };
+  readonly to: { readonly node: NodeFacts | null; readonly instances: readonly InstanceFacts[] };
+}
+
+/** Does one action and resolves once it was accepted; the loop looks for its effect. Rejects with a `Failure`. */
+export type Perform = (doing: Doing, deps: ActionDeps) => Promise<void>;
+export type Performers = Readonly<Record<ActionName, Perform>>;
+
+export function cloudAt(deps: Pick<ActionDeps, 'controlPlanes'>, at: ControlPlaneName): ControlPlane {
+  const cloud = deps.controlPlanes.get(at);
+  if (cloud === undefined) throw new Error(`${at} is not a configured control plane`);
+  return cloud;
+}

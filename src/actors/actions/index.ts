@@ -1,0 +1,51 @@
+import type { Action } from '../../../machines/decide/decision.ts';
+import type { ControlPlaneName, InstanceFacts, Move, NodeFacts, Seen } from '../../../machines/domain.ts';
+import { toFailure } from '../../openstack/errors.ts';
+import type { NodeSession } from '../session.ts';
+import { addMember, pluginFailure, removeMember, settle } from './application.ts';
+import { copyDefinition } from './copy.ts';
+import type { ActionDeps, Doing, Performers } from './deps.ts';
+import { bootInstance, deleteInstance, startInstance, stopInstance } from './instance.ts';
+import { stamp } from './marker.ts';
+import { manage, powerOff, provide, undeploy, unenroll } from './node.ts';
+
+/** Every action that `decide` can ask for, and who does it. */
+const PERFORMERS: Performers = {
+  stamp,
+  removeMember,
+  stopInstance,
+  deleteInstance,
+  undeploy,
+  copyDefinition,
+  unenroll,
+  manage,
+  powerOff,
+  provide,
+  bootInstance,
+  startInstance,
+  addMember,
+  settle,
+};
+
+const BY_PLUGIN: ReadonlySet<Action['name']> = new Set(['removeMember', 'addMember']);
+
+/** Does an action on what was just seen. Rejects with a `Failure` only. */
+export function createPerform(deps: ActionDeps) {
+  return async (action: Action, move: Move, session: NodeSession, signal: AbortSignal): Promise<void> => {
+    const seen = session.observe(move);
+    const side = (at: ControlPlaneName): Doing['from'] => ({
+      node: presentOr<NodeFacts | null>(seen.sides[at]?.node, null),
+      instances: presentOr<readonly InstanceFacts[]>(seen.sides[at]?.instances, []),
+    });
+    const doing: Doing = { action, move, signal, from: side(move.from), to: side(move.to) };
+    try {
+      await PERFORMERS[action.name](doing, deps);
+    } catch (error) {
+      throw BY_PLUGIN.has(action.name) ? pluginFailure(error) : toFailure(error);
+    }
+  };
+}
+
+function presentOr<T>(fact: Seen<T> | undefined, otherwise: T): T {
+  return fact?.is === 'present' ? fact.value : otherwise;
+}

@@ -1,0 +1,51 @@
+import type { InstanceFacts, InstanceRecipe, Marker, Move } from '../../../machines/domain.ts';
+import { METADATA } from '../../../machines/domain.ts';
+import { Failure } from '../../../machines/errors.ts';
+import { MARKER_KEY, toNodeFacts } from '../../openstack/ironic/facts.ts';
+import type { Perform } from './deps.ts';
+import { cloudAt } from './deps.ts';
+
+/** Claims the node: the first write, and from then on the record of whose move this is and of what ran here. */
+export const stamp: Perform = async ({ action, move, from }, deps) => {
+  const instance = from.instances.find((i) => i.id === from.node?.instanceUuid) ?? from.instances[0];
+  const marker: Marker = {
+    v: 1,
+    deployment: move.deployment,
+    epoch: move.epoch,
+    source: move.source,
+    target: move.target,
+    role: move.role,
+    instance: instance === undefined ? null : recipeOf(instance, move),
+  };
+  const patched = await cloudAt(deps, action.at).ironic.patchNode(move.uuid, [
+    { op: 'add', path: `/extra/${MARKER_KEY}`, value: marker },
+  ]);
+  const read = toNodeFacts(patched).marker;
+  if (read === null || read === 'invalid' || read.deployment !== move.deployment) {
+    throw new Failure({
+      reason: 'node_foreign',
+      next: 'ask',
+      message: `Ironic of ${action.at} did not keep the mark on ${move.name}.`,
+    });
+  }
+};
+
+/** The claim is let go: what is left of the move is what Nova's metadata says of the instance. */
+export async function unstamp(move: Move, at: string, deps: Parameters<Perform>[1]): Promise<void> {
+  await cloudAt(deps, at).ironic.patchNode(move.uuid, [{ op: 'remove', path: `/extra/${MARKER_KEY}` }]);
+}
+
+export function recipeOf(instance: InstanceFacts, move: Pick<Move, 'from'>): InstanceRecipe {
+  const own: ReadonlySet<string> = new Set(Object.values(METADATA));
+  return {
+    at: move.from,
+    name: instance.name,
+    flavor: instance.flavorName,
+    image: instance.imageId,
+    networks: instance.networks,
+    keyName: instance.keyName,
+    configDrive: instance.configDrive,
+    metadata: Object.fromEntries(Object.entries(instance.metadata).filter(([key]) => !own.has(key))),
+    addresses: instance.addresses,
+  };
+}

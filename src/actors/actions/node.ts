@@ -1,0 +1,32 @@
+import { OpenStackError } from '../../openstack/errors.ts';
+import type { Perform } from './deps.ts';
+import { cloudAt } from './deps.ts';
+
+export const manage: Perform = ({ action, move }, deps) =>
+  verb(cloudAt(deps, action.at).ironic.provision(move.uuid, 'manage'));
+
+export const provide: Perform = ({ action, move }, deps) =>
+  verb(cloudAt(deps, action.at).ironic.provision(move.uuid, 'provide'));
+
+/** Frees a node that a failed deploy has left behind with no instance to delete. */
+export const undeploy: Perform = ({ action, move }, deps) =>
+  verb(cloudAt(deps, action.at).ironic.provision(move.uuid, 'deleted'));
+
+/** Makes Ironic learn the power state; the node has no instance, and is off or about to be cleaned. */
+export const powerOff: Perform = ({ action, move }, deps) =>
+  cloudAt(deps, action.at).ironic.setPower(move.uuid, 'power off');
+
+/** Ironic deletes ports, portgroups and traits with the node. Already gone counts as done. */
+export const unenroll: Perform = async ({ action, move }, deps) => {
+  await cloudAt(deps, action.at).ironic.deleteNode(move.uuid);
+};
+
+/** A verb that does not fit the state, mostly because it is already fulfilled, is 400: the next look shows it. */
+async function verb(call: Promise<void>): Promise<void> {
+  try {
+    await call;
+  } catch (error) {
+    if (error instanceof OpenStackError && error.detail === 'wrong_state') return;
+    throw error;
+  }
+}

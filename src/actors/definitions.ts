@@ -1,0 +1,101 @@
+import type { ControlPlaneName, Move, NodeUuid } from '../../machines/domain.ts';
+import { Failure } from '../../machines/errors.ts';
+import type { BmcSecrets } from '../config/bmcSecrets.ts';
+import type { ControlPlane } from '../openstack/control-plane.ts';
+import type { Clock } from '../openstack/http.ts';
+import type { Difference } from '../openstack/ironic/compare.ts';
+import { compareDefinitions } from '../openstack/ironic/compare.ts';
+import type { Definition } from '../openstack/ironic/definition.ts';
+import { findMaskedSecrets, overlaySecrets } from '../openstack/ironic/secrets.ts';
+import type { NodeSession } from './session.ts';
+
+/** Where the BMC secrets of a control plane come from: null = its Ironic shows them. */
+export type SecretsOf = ReadonlyMap<ControlPlaneName, BmcSecrets | null>;
+
+/**
+ * The full definitions of single nodes, secrets included. They live in memory only as long as a copy takes and never
+ * reach a machine's context, a log or a message.
+ */
+export class Definitions {
+  readonly #controlPlanes: ReadonlyMap<ControlPlaneName, ControlPlane>;
+  readonly #secrets: SecretsOf;
+  readonly #clock: Clock;
+  readonly #read = new Map<string, { at: number; definition: Definition }>();
+
+  constructor(controlPlanes: ReadonlyMap<ControlPlaneName, ControlPlane>, secrets: SecretsOf, clock: Clock) {
+    this.#controlPlanes = controlPlanes;
+    this.#secrets = secrets;
+    this.#clock = clock;
+  }
+
+  /**
+   * The node's definition with the secrets of the secrets file laid over what Ironic masks; null when it is not there.
+   * At least as fresh as `notBefore` (ms).
+   */
+  async of(uuid: NodeUuid, at: ControlPlaneName, notBefore: number): Promise<Definition | null> {
+    const key = `${at} ${uuid}`;
+    const known = this.#read.get(key);
+    if (known !== undefined && known.at >= notBefore) return known.definition;
+    const asked = this.#clock.now();
+    const { ironic } = this.#cloud(at);
+    const node = await ironic.getNode(uuid);
+    if (node === null) return null;
+    const [ports, portgroups] = await Promise.all([
+      ironic.listPorts({ node: uuid }),
+      ironic.listPortgroups({ node: uuid }),
+    ]);
+    const entries = this.#secrets.get(at)?.of({ uuid, name: node.name });
+    const driverInfo =
+      entries === undefined
+        ? node.driver_info
+        : overlaySecrets(
+            node.driver_info,
+            Object.fromEntries(Object.entries(entries).map(([name, secret]) => [name, secret.reveal()])),
+          );
+    const definition = { node: { ...node, driver_info: driverInfo }, ports, portgroups, traits: node.traits ?? [] };
+    this.#read.set(key, { at: asked, definition });
+    return definition;
+  }
+
+  /** Forgets the node, secrets and all. */
+  forget(uuid: NodeUuid): void {
+    for (const key of this.#read.keys()) if (key.endsWith(` ${uuid}`)) this.#read.delete(key);
+  }
+
+  /**
+   * In which fields the two Ironics do not agree; empty = the copy is complete. A masked secret in `to` counts as
+   * different unless `to` takes its secrets from a file, where they cannot be read back.
+   */
+  async differences(move: Move, notBefore: number): Promise<Difference[]> {
+    const original = await this.of(move.uuid, move.from, notBefore);
+    // Of the copy only what was read after the last write counts; it is read anew each time.
+    this.#read.delete(`${move.to} ${move.uuid}`);
+    const copy = await this.of(move.uuid, move.to, notBefore);
+    if (original === null || copy === null) throw new Error(`${move.name} is not in both any more`);
+    if (this.#secrets.get(move.to) === null) {
+      const masked = findMaskedSecrets(copy.node.driver_info);
+      if (masked.length > 0) throw maskedCopy(move, masked);
+    }
+    return compareDefinitions(original, copy);
+  }
+
+  async equal(_session: NodeSession, move: Move, notBefore: number): Promise<boolean> {
+    return (await this.differences(move, notBefore)).length === 0;
+  }
+
+  #cloud(at: ControlPlaneName): ControlPlane {
+    const cloud = this.#controlPlanes.get(at);
+    if (cloud === undefined) throw new Error(`${at} is not a configured control plane`);
+    return cloud;
+  }
+}
+
+/** The target shows a mask where the secret is: nobody can tell whether it arrived, and there would be no way back. */
+export function maskedCopy(move: Move, masked: readonly string[]): Failure {
+  return new Failure({
+    reason: 'secret_masked',
+    next: 'stop',
+    message: `Ironic of ${move.to} masks ${masked.map((path) => `driver_info.${path}`).join(', ')} of ${move.name}; the copy cannot be verified.`,
+    remedy: `Allow it in Ironic's policy of ${move.to} ("show_password": "role:admin"), or set bmcSecrets: file for ${move.to}.`,
+  });
+}

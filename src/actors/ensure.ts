@@ -1,0 +1,164 @@
+import { decide } from '../../machines/decide/decide.ts';
+import type { Action, Decision } from '../../machines/decide/decision.ts';
+import { sameAction } from '../../machines/decide/decision.ts';
+import type { Move, NodeUuid, Step, Want } from '../../machines/domain.ts';
+import { STEPS } from '../../machines/domain.ts';
+import type { FailureData } from '../../machines/errors.ts';
+import { toFailureData } from '../../machines/errors.ts';
+import type { EnsureInput, Start, StepOutcome } from '../../machines/node/setup.ts';
+import type { Clock } from '../openstack/http.ts';
+import type { NodeQuestions } from './session.ts';
+import { NodeSession } from './session.ts';
+import type { Survey } from './survey.ts';
+
+export interface EnsureDeps {
+  readonly survey: Survey;
+  readonly clock: Clock;
+  readonly questions: NodeQuestions;
+  /** Does one action. Resolves when the cloud (or the application) has accepted it. */
+  readonly perform: (action: Action, move: Move, session: NodeSession, signal: AbortSignal) => Promise<void>;
+  /** Milliseconds between two looks while waiting; all nodes look at the same instants and share the calls. */
+  readonly pollMs: number;
+  /** Milliseconds that evidence for an action may be old. */
+  readonly evidenceMs: number;
+  /** Tells people what a node waits for; null when it goes on. */
+  readonly waiting: (uuid: NodeUuid, reason: string | null) => void;
+}
+
+const SLOW_EVIDENCE_MS = 30_000;
+
+/** Actions whose success is the end of their step: the clouds do not show them. */
+const COMPLETES: Partial<Record<Action['name'], Step>> = { addMember: 'add' };
+
+/** These change nothing in any cloud: what was seen there stays true. */
+const IN_APPLICATION: ReadonlySet<Action['name']> = new Set(['removeMember', 'addMember']);
+
+/**
+ * The one ensure loop behind every step: look, decide, act on fresh evidence, look again. Idempotent; killed at any
+ * point and started again it goes on from what is seen.
+ */
+export function createEnsure(deps: EnsureDeps) {
+  const { survey, clock, questions, pollMs } = deps;
+  const sessions = new Map<NodeUuid, NodeSession>();
+  const sessionOf = (uuid: NodeUuid): NodeSession => {
+    const known = sessions.get(uuid);
+    if (known !== undefined) return known;
+    const session = new NodeSession(survey, clock.now);
+    sessions.set(uuid, session);
+    return session;
+  };
+
+  async function nextTick(
+    wants: readonly Want[],
+    move: Move,
+    session: NodeSession,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const tick = (Math.floor(clock.now() / pollMs) + 1) * pollMs;
+    await clock.sleep(tick - clock.now(), signal);
+    await session.look(wants, move, tick, questions);
+  }
+
+  /** Where a node migration starts: the first decision that is about a step. */
+  async function start(input: { move: Move }, signal: AbortSignal): Promise<Start> {
+    const { move } = input;
+    const session = sessionOf(move.uuid);
+    await session.quiet();
+    try {
+      for (;;) {
+        signal.throwIfAborted();
+        const decision = decide(session.observe(move), move);
+        switch (decision.kind) {
+          case 'look':
+            await session.look(decision.wants, move, clock.now() - pollMs, questions);
+            break;
+          case 'wait':
+            if (decision.step !== null) return { kind: 'step', step: decision.step };
+            deps.waiting(move.uuid, decision.reason);
+            await nextTick(decision.wants, move, session, signal);
+            break;
+          case 'act':
+            return { kind: 'step', step: decision.step };
+          case 'done':
+            return { kind: 'done' };
+          case 'fail':
+            return { kind: 'failed', failure: decision.failure };
+        }
+      }
+    } finally {
+      deps.waiting(move.uuid, null);
+    }
+  }
+
+  async function ensure({ move, step }: EnsureInput, signal: AbortSignal): Promise<StepOutcome> {
+    const session = sessionOf(move.uuid);
+    // What an earlier, abandoned try has sent off must have landed before anything is concluded from what is seen.
+    await session.quiet();
+    const memory = { added: step === 'verify' };
+    const tried: Action[] = [];
+    try {
+      for (;;) {
+        signal.throwIfAborted();
+        const decision = decide(session.observe(move), move, memory);
+        const outcome = outcomeOf(decision, step);
+        if (outcome !== null) return outcome;
+        if (decision.kind === 'look') {
+          await session.look(decision.wants, move, clock.now() - pollMs, questions);
+        } else if (decision.kind === 'wait') {
+          deps.waiting(move.uuid, decision.reason);
+          await nextTick(decision.wants, move, session, signal);
+        } else if (decision.kind === 'act') {
+          const { action } = decision;
+          if (tried.some((earlier) => earlier.name === action.name)) return noProgress(step, tried, action);
+          const asked = clock.now();
+          await session.look(action.evidence, move, asked - deps.evidenceMs, questions);
+          // A cloud that took that long to answer has told us about the past.
+          if (clock.now() - asked > SLOW_EVIDENCE_MS) continue;
+          const again = decide(session.observe(move), move, memory);
+          if (again.kind !== 'act' || !sameAction(again.action, action)) continue;
+          signal.throwIfAborted();
+          deps.waiting(move.uuid, null);
+          tried.push(again.action);
+          const at = IN_APPLICATION.has(action.name) ? null : action.at;
+          await session.change(at, () => deps.perform(again.action, move, session, signal));
+          if (COMPLETES[action.name] === step) return { kind: 'done' };
+        }
+      }
+    } catch (error) {
+      return { kind: 'failed', failure: toFailureData(error) };
+    } finally {
+      deps.waiting(move.uuid, null);
+    }
+  }
+
+  return {
+    start,
+    ensure,
+    /** What is known of a node now, without asking anybody. */
+    observe: (move: Move) => sessionOf(move.uuid).observe(move),
+    /** Forgets a node that has settled. */
+    forget: (uuid: NodeUuid) => sessions.delete(uuid),
+  };
+}
+
+/** What a decision means for the step under way; null: the step goes on. */
+export function outcomeOf(decision: Decision, step: Step): StepOutcome | null {
+  if (decision.kind === 'look') return null;
+  if (decision.kind === 'done') return { kind: 'done' };
+  if (decision.kind === 'fail') return { kind: 'failed', failure: decision.failure };
+  if (decision.step === null || decision.step === step) return null;
+  if (STEPS.indexOf(decision.step) > STEPS.indexOf(step)) return { kind: 'done' };
+  const why = decision.kind === 'wait' ? decision.reason : `${decision.action.name} is needed in ${decision.action.at}`;
+  return { kind: 'regressed', to: decision.step, why };
+}
+
+/** The same action a second time within one try: it did not help. The trouble that it mended says why. */
+function noProgress(step: Step, tried: readonly Action[], action: Action): StepOutcome {
+  const trouble = action.trouble ?? tried.findLast((earlier) => earlier.trouble !== undefined)?.trouble;
+  const failure: FailureData = {
+    reason: trouble?.reason ?? 'evidence_stale',
+    next: 'retry',
+    message: trouble?.message ?? `${action.name} in ${action.at} was accepted and had no effect in step ${step}.`,
+  };
+  return { kind: 'failed', failure };
+}

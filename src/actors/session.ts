@@ -1,0 +1,155 @@
+import type { ControlPlaneName, Move, Observation, Seen, SideObservation, Want } from '../../machines/domain.ts';
+import { UNLOOKED } from '../../machines/domain.ts';
+import { Failure } from '../../machines/errors.ts';
+import type { Reading, Survey } from './survey.ts';
+import { placementClass } from './survey.ts';
+
+/** Facts about one node that no bulk list gives: asked node by node, and only when a decision needs them. */
+export interface NodeQuestions {
+  membership(session: NodeSession, move: Move): Promise<'in' | 'out' | { unknown: string }>;
+  definitionsEqual(session: NodeSession, move: Move, notBefore: number): Promise<boolean>;
+}
+
+/**
+ * What this process knows of one node: what was seen since its last change, and the action that is under way. It lives
+ * as long as the process; nothing in it is needed after a restart.
+ */
+export class NodeSession {
+  /** Answers to questions asked before this point say nothing any more: we have changed the node since. */
+  readonly #changed = new Map<ControlPlaneName, number>();
+  readonly #own = new Map<'membership' | 'definitions', Reading<unknown>>();
+  #acting: Promise<unknown> = Promise.resolve();
+  readonly #survey: Survey;
+  readonly #now: () => number;
+
+  constructor(survey: Survey, now: () => number) {
+    this.#survey = survey;
+    this.#now = now;
+  }
+
+  changedSince(at: ControlPlaneName): number {
+    return this.#changed.get(at) ?? 0;
+  }
+
+  /**
+   * Runs an action to its end, whatever becomes of the waiting for it, and forgets what was seen of `at` before (null: it
+   * is the application's affair alone). An
+   * action whose answer got lost may have happened all the same, so failures forget too.
+   */
+  async change<T>(at: ControlPlaneName | null, action: () => Promise<T>): Promise<T> {
+    const run = (async () => {
+      try {
+        return await action();
+      } finally {
+        if (at !== null) this.#changed.set(at, this.#survey.mark());
+        this.#own.clear();
+      }
+    })();
+    this.#acting = run.catch(() => undefined);
+    return run;
+  }
+
+  /** Resolves once nothing that was started for this node is still on its way. */
+  async quiet(): Promise<void> {
+    await this.#acting;
+  }
+
+  /** Gets answers no older than `notBefore` (ms) to everything in `wants`. */
+  async look(wants: readonly Want[], move: Move, notBefore: number, questions: NodeQuestions): Promise<void> {
+    await Promise.all(wants.map((want) => this.#lookAt(want, move, notBefore, questions)));
+  }
+
+  async #lookAt(want: Want, move: Move, notBefore: number, questions: NodeQuestions): Promise<void> {
+    switch (want.of) {
+      case 'nodes':
+      case 'instances':
+      case 'providers':
+        await this.#survey.read({ of: want.of, at: want.at }, this.changedSince(want.at), notBefore);
+        return;
+      case 'schedulable': {
+        const resourceClass = this.#resourceClass(move, want.at);
+        if (resourceClass === null) return;
+        const question = { of: 'schedulable', at: want.at, resourceClass } as const;
+        await this.#survey.read(question, this.changedSince(want.at), notBefore);
+        return;
+      }
+      case 'membership':
+        await this.#askOwn('membership', notBefore, async () => {
+          const answer = await questions.membership(this, move);
+          if (typeof answer === 'object') throw new Error(answer.unknown);
+          return answer;
+        });
+        return;
+      case 'definitions':
+        await this.#askOwn('definitions', notBefore, () => questions.definitionsEqual(this, move, notBefore));
+    }
+  }
+
+  async #askOwn(of: 'membership' | 'definitions', notBefore: number, ask: () => Promise<unknown>): Promise<void> {
+    const last = this.#own.get(of);
+    if (last !== undefined && last.at >= notBefore) return;
+    const seq = this.#survey.mark();
+    const at = this.#now();
+    try {
+      this.#own.set(of, { seq, at, answer: { ok: true, value: await ask() } });
+    } catch (error) {
+      // Some answers are a verdict, not a lack of knowledge (e.g. a mask where a secret should be).
+      if (error instanceof Failure && error.next !== 'retry') throw error;
+      this.#own.set(of, {
+        seq,
+        at,
+        answer: { ok: false, why: error instanceof Error ? error.message : String(error) },
+      });
+    }
+  }
+
+  /** What is known now, from answers to questions asked after our last change. */
+  observe(move: Move): Observation {
+    return {
+      uuid: move.uuid,
+      sides: { [move.from]: this.#side(move, move.from), [move.to]: this.#side(move, move.to) },
+      membership: this.#ownFact<'in' | 'out'>('membership'),
+      definitionsEqual: this.#ownFact<boolean>('definitions'),
+    };
+  }
+
+  #side(move: Move, at: ControlPlaneName): SideObservation {
+    const { uuid } = move;
+    const node = this.#fact(this.#survey.last({ of: 'nodes', at }), at, (nodes) => nodes.get(uuid));
+    const instanceUuid = node.is === 'present' ? node.value.instanceUuid : null;
+    const resourceClass = this.#resourceClass(move, at);
+    const listed = (uuids: ReadonlySet<string>): true | undefined => (uuids.has(uuid) ? true : undefined);
+    return {
+      node,
+      instances: this.#fact(this.#survey.last({ of: 'instances', at }), at, (index) => {
+        const there = index.on(uuid, instanceUuid);
+        return there.length === 0 ? undefined : there;
+      }),
+      provider: this.#fact(this.#survey.last({ of: 'providers', at }), at, listed),
+      schedulable:
+        resourceClass === null
+          ? { is: 'unknown', why: `${move.name} has no resource class`, at: this.#now() }
+          : this.#fact(this.#survey.last({ of: 'schedulable', at, resourceClass }), at, listed),
+    };
+  }
+
+  #resourceClass(move: Move, at: ControlPlaneName): string | null {
+    const nodes = this.#survey.last({ of: 'nodes', at });
+    const own = nodes?.answer.ok ? nodes.answer.value.get(move.uuid)?.resourceClass : undefined;
+    return own ? placementClass(own) : null;
+  }
+
+  #fact<A, T>(reading: Reading<A> | undefined, at: ControlPlaneName, pick: (answer: A) => T | undefined): Seen<T> {
+    if (reading === undefined || reading.seq <= this.changedSince(at)) return UNLOOKED;
+    if (!reading.answer.ok) return { is: 'unknown', why: reading.answer.why, at: reading.at };
+    const value = pick(reading.answer.value);
+    return value === undefined ? { is: 'absent', at: reading.at } : { is: 'present', value, at: reading.at };
+  }
+
+  #ownFact<T>(of: 'membership' | 'definitions'): Seen<T> {
+    const reading = this.#own.get(of);
+    if (reading === undefined) return UNLOOKED;
+    if (!reading.answer.ok) return { is: 'unknown', why: reading.answer.why, at: reading.at };
+    return { is: 'present', value: reading.answer.value as T, at: reading.at };
+  }
+}
