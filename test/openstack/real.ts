@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { parse } from 'yaml';
 import type { Backend } from '../contract/openstack/backend.ts';
 import { Cloud } from '../contract/openstack/cloud.ts';
+import { ok } from '../contract/openstack/world.ts';
 
 const stack = fileURLToPath(new URL('stack/', import.meta.url));
 
@@ -70,6 +71,12 @@ export async function realBackend(name: 'cp1' | 'cp2'): Promise<Backend> {
     unlockNode: (uuid) => world(name, 'unlock', uuid).then(nothing),
     beginTransition: (uuid) => world(name, 'transition', uuid).then(nothing),
     settleNode: (uuid, state) => world(name, 'settle', uuid, state).then(nothing),
+    strandNode: (uuid, instance) => world(name, 'strand', uuid, instance).then(nothing),
+    // A network that is not there is the one way in which fake hardware fails to clean.
+    failCleaning: async (lab, node, fails) => {
+      const path = '/driver_info/cleaning_network';
+      ok(await lab.patch(node, fails ? { op: 'add', path, value: 'no-such-net' } : { op: 'remove', path }), 200);
+    },
     setShowPassword: (shown) => world(name, 'show-password', shown ? 'on' : 'off').then(nothing),
     expiringToken: (token, seconds) => world(name, 'token', String(seconds), token),
     applicationCredential: () => {

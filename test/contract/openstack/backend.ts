@@ -1,3 +1,5 @@
+import type { World } from './world.ts';
+
 /**
  * What the contract suite needs of an OpenStack control plane, be it the emulator or a real one: where it is, who may
  * enter, and the states of the world that its API alone reaches only by chance or slowly.
@@ -22,6 +24,10 @@ export interface Backend {
   /** The node looks as if a clean were under way, with no lock held, until `settleNode`. */
   beginTransition(uuid: string): Promise<void>;
   settleNode(uuid: string, provisionState: 'available' | 'manageable' | 'active'): Promise<void>;
+  /** The node as a conductor that died while deploying leaves it: `deploy failed`, with the instance still set. */
+  strandNode(uuid: string, instance: string): Promise<void>;
+  /** Whether the cleans of a lab node fail from now on. */
+  failCleaning(world: World, lab: number, fails: boolean): Promise<void>;
   /** Whether policy lets an admin read secrets in `driver_info`. */
   setShowPassword(shown: boolean): Promise<void>;
   /** The same project-scoped rights as `token`, in a token that expires in so many seconds. */

@@ -13,7 +13,7 @@ export function glanceCases(): readonly Case[] {
       says: 'an image is found by its exact name and is active',
       run: async ({ backend, cloud }) => {
         const { image } = backend.contents;
-        const answer = await cloud.glance<Images>(`/images?name=${image}`);
+        const answer = await cloud.glance<Images>(`/images?limit=1000&name=${image}`);
         expect(answer.status).toBe(200);
         expect(answer.body.images).toEqual([expect.objectContaining({ name: image, status: 'active' })]);
         const [found] = answer.body.images;

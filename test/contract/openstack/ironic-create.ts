@@ -213,6 +213,48 @@ export function ironicCreateCases(): readonly Case[] {
       }),
     },
     {
+      id: 'ironic.portgroup.create',
+      call: 'ironic POST /v1/portgroups -> 201',
+      says: 'a port group keeps its uuid, its ports name it, and it goes with its node',
+      run: spare(async (world) => {
+        const { cloud } = world;
+        await world.create(SPARE);
+        const group = {
+          uuid: 'b0000000-0000-4000-8000-0000000000e2',
+          node_uuid: nodeUuid(SPARE),
+          name: 'lab-bond',
+          address: '52:54:00:ee:00:02',
+          mode: '802.3ad',
+          properties: { miimon: '100' },
+          standalone_ports_supported: false,
+          extra: { lab: true },
+        };
+        expect((await cloud.ironic('POST', '/v1/portgroups', group)).status).toBe(201);
+        const port = { node_uuid: nodeUuid(SPARE), address: nodeMac(SPARE), portgroup_uuid: group.uuid };
+        expect((await cloud.ironic('POST', '/v1/ports', port)).status).toBe(201);
+        const path = `/v1/portgroups/detail?node=${nodeUuid(SPARE)}`;
+        expect((await cloud.ironic('GET', path)).body).toMatchObject({ portgroups: [group] });
+        const ports = await cloud.ironic('GET', `/v1/ports/detail?node=${nodeUuid(SPARE)}`);
+        expect(ports.body).toMatchObject({ ports: [port] });
+        await world.remove(SPARE);
+        expect((await cloud.ironic('GET', `/v1/portgroups/${group.uuid}`)).status).toBe(404);
+      }),
+    },
+    {
+      id: 'ironic.raid',
+      call: 'ironic PUT /v1/nodes/{node}/states/raid -> 204',
+      says: 'the wanted RAID configuration is set by a call of its own and read back in the node',
+      run: spare(async (world) => {
+        await world.create(SPARE, { raid_interface: 'fake' });
+        const wanted = { logical_disks: [{ size_gb: 100, raid_level: '1', is_root_volume: true }] };
+        const path = `/v1/nodes/${nodeUuid(SPARE)}/states/raid`;
+        expect((await world.cloud.ironic('PUT', path, wanted)).status).toBe(204);
+        expect(await world.node(SPARE)).toMatchObject({ target_raid_config: wanted });
+        const answer = await post(world, { uuid: nodeUuid(SPARE_2), name: 'lab-other', target_raid_config: wanted });
+        expect(answer.status).toBe(400);
+      }),
+    },
+    {
       id: 'ironic.traits',
       call: 'ironic PUT /v1/nodes/{node}/traits -> 204',
       says: 'the list of traits replaces what was there',

@@ -2,7 +2,7 @@ import { expect } from 'vitest';
 import { fault } from './cloud.ts';
 import type { Answer } from './http.ts';
 import type { Case } from './suite.ts';
-import { nodeUuid, ok, SPARE } from './world.ts';
+import { nodeUuid, SPARE } from './world.ts';
 
 const NODE = `/v1/nodes/${nodeUuid(SPARE)}`;
 
@@ -122,10 +122,10 @@ export function ironicNodeCases(): readonly Case[] {
       call: 'ironic PUT /v1/nodes/{node}/states/provision -> 202',
       says: 'a clean that fails ends in `clean failed`, with the goal and the error kept',
       run: async (world) => {
-        await world.patch(SPARE, { op: 'add', path: '/driver_info/cleaning_network', value: 'no-such-net' });
+        await world.backend.failCleaning(world, SPARE, true);
         const node = await world.provision(SPARE, 'provide', 'clean failed');
         expect(node).toMatchObject({ target_provision_state: 'available', maintenance: false, instance_uuid: null });
-        expect(node.last_error).toMatch(/no-such-net/);
+        expect(node.last_error).toMatch(/clean/i);
       },
     },
     {
@@ -153,7 +153,7 @@ export function ironicNodeCases(): readonly Case[] {
       run: async (world) => {
         const node = await world.provision(SPARE, 'manage', 'manageable');
         expect(node.target_provision_state).toBeNull();
-        expect(node.last_error).toMatch(/no-such-net/);
+        expect(node.last_error).toMatch(/clean/i);
       },
     },
     {
@@ -161,10 +161,23 @@ export function ironicNodeCases(): readonly Case[] {
       call: 'ironic PUT /v1/nodes/{node}/states/provision -> 202',
       says: '`provide` cleans and leads to available',
       run: async (world) => {
-        ok(await world.patch(SPARE, { op: 'remove', path: '/driver_info/cleaning_network' }), 200);
+        await world.backend.failCleaning(world, SPARE, false);
         const node = await world.provision(SPARE, 'provide', 'available');
         expect(node).toMatchObject({ target_provision_state: null, instance_uuid: null });
         expectStateRefusal(await world.verb(SPARE, 'provide'), 'provide', 'available');
+      },
+    },
+    {
+      id: 'ironic.provision.deleted',
+      call: 'ironic PUT /v1/nodes/{node}/states/provision -> 202',
+      says: '`deleted` undeploys a node that Nova left behind in `deploy failed`: it forgets the instance and comes back',
+      run: async (world) => {
+        const instance = 'c0000000-0000-4000-8000-000000000001';
+        await world.backend.strandNode(nodeUuid(SPARE), instance);
+        expect(await world.node(SPARE)).toMatchObject({ provision_state: 'deploy failed', instance_uuid: instance });
+        const node = await world.provision(SPARE, 'deleted', 'available');
+        expect(node).toMatchObject({ instance_uuid: null, target_provision_state: null });
+        expect(node.extra).toEqual({ lab: true, rack: 'r9' });
       },
     },
     {
@@ -269,6 +282,19 @@ export function ironicNodeCases(): readonly Case[] {
         expect(statuses).toEqual([201, 409, 409, 409, 409, 409, 409, 409]);
         const refused = answers.find((answer) => answer.status === 409);
         expect(refused && fault(refused)).toBe(`A chassis with UUID ${uuid} already exists.`);
+      },
+    },
+    {
+      id: 'ironic.chassis.list',
+      call: 'ironic GET /v1/chassis/detail -> 200',
+      says: 'all claims are seen by all, whole',
+      run: async ({ cloud }) => {
+        const answer = await cloud.ironic<{ chassis: unknown[] }>('GET', '/v1/chassis/detail?limit=1000');
+        expect(answer.status).toBe(200);
+        const uuid = 'b0000000-0000-4000-8000-0000000000c1';
+        expect(answer.body.chassis).toContainEqual(
+          expect.objectContaining({ uuid, description: 'claim', extra: { epoch: 1 } }),
+        );
       },
     },
     {

@@ -65,6 +65,12 @@ export function neutronCases(): readonly Case[] {
           '/network-ip-availabilities',
         );
         expect(answer.status).toBe(200);
+        const filtered = await world.cloud.neutron(`/network-ip-availabilities?network_id=${id}`);
+        expect(filtered.body).toEqual({
+          network_ip_availabilities: answer.body.network_ip_availabilities.filter(
+            (network) => network.network_id === id,
+          ),
+        });
         const ours = answer.body.network_ip_availabilities.find((network) => network.network_id === id);
         expect(ours?.network_name).toBe(world.backend.contents.network);
         expect(ours?.total_ips).toBeGreaterThan(ours?.used_ips ?? Number.POSITIVE_INFINITY);

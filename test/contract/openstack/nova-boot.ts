@@ -30,7 +30,8 @@ interface Flavor {
 }
 
 export async function flavors({ cloud }: World): Promise<readonly Flavor[]> {
-  return ok(await cloud.nova<{ flavors: Flavor[] }>('GET', '/flavors/detail'), 200).body.flavors;
+  return ok(await cloud.nova<{ flavors: Flavor[] }>('GET', '/flavors/detail?is_public=None&limit=1000'), 200).body
+    .flavors;
 }
 
 /** The body of a boot pinned to a lab node. */
@@ -94,7 +95,7 @@ export function novaBootCases(): readonly Case[] {
   return [
     {
       id: 'nova.flavors',
-      call: 'nova GET /v2.1/flavors/detail -> 200',
+      call: 'nova GET /v2.1/flavors/detail?is_public=None -> 200',
       says: 'flavors tell the resource class and the trait that they ask for',
       run: async (world) => {
         const { worker } = world.backend.contents;
@@ -111,7 +112,7 @@ export function novaBootCases(): readonly Case[] {
       call: 'nova GET /v2.1/os-keypairs, /v2.1/os-keypairs/{name} -> 200, 404',
       says: 'a key pair is found by its name, an unknown one is not',
       run: async ({ backend, cloud }) => {
-        const list = await cloud.nova<{ keypairs: { keypair: { name: string } }[] }>('GET', '/os-keypairs');
+        const list = await cloud.nova<{ keypairs: { keypair: { name: string } }[] }>('GET', '/os-keypairs?limit=1000');
         expect(list.status).toBe(200);
         expect(list.body.keypairs.map(({ keypair }) => keypair.name)).toContain(backend.contents.keyPair);
         expect((await cloud.nova('GET', `/os-keypairs/${backend.contents.keyPair}`)).status).toBe(200);
@@ -244,7 +245,10 @@ export function novaBootCases(): readonly Case[] {
           'OS-EXT-STS:vm_state': 'active',
           'OS-EXT-STS:power_state': 1,
           flavor: { original_name: world.backend.contents.worker.flavor },
+          config_drive: '',
         });
+        const other = (await world.server(String(rest[0]))).body.server;
+        expect(other).toMatchObject({ config_drive: 'True', 'OS-EXT-SRV-ATTR:user_data': btoa('#cloud-config\n') });
       },
     },
     {

@@ -77,6 +77,7 @@ export function placementCases(): readonly Case[] {
         const { worker } = world.backend.contents;
         expect(await schedulable(world, `&required=${worker.trait}`)).toEqual(ready);
         expect(await schedulable(world, '&required=HW_CPU_X86_VMX')).toEqual([]);
+        expect(await schedulable(world, `&required=${worker.trait},HW_CPU_X86_VMX`)).toEqual([]);
         expect(await schedulable(world, `&required=!${worker.trait}`)).toEqual([]);
       },
     },

@@ -5,6 +5,7 @@
   rs.py enrol CP N      N fake-hardware nodes, up to available
   rs.py boot CP         an ACTIVE server pinned on every available node
   rs.py reset N         back to: N nodes in cp1, each with a server; cp2 empty
+  rs.py pristine N      succeeds when N nodes are in cp1, each with an ACTIVE server, and none in cp2
   rs.py summary
 """
 import json
@@ -252,6 +253,17 @@ def reset(count):
     boot('cp1')
 
 
+def pristine(count):
+    if Cloud('cp2').get('ironic', '/v1/nodes?fields=uuid')['nodes']:
+        return False
+    c = Cloud('cp1')
+    nodes = c.get('ironic', '/v1/nodes?fields=uuid,provision_state,maintenance,protected,instance_uuid,extra')['nodes']
+    active = {s['id'] for s in c.get('nova', '/v2.1/servers/detail?all_tenants=1')['servers'] if s['status'] == 'ACTIVE'}
+    untouched = [n for n in nodes if n['provision_state'] == 'active' and n['instance_uuid'] in active
+                 and not n['maintenance'] and not n['protected'] and 'ephyra' not in n['extra']]
+    return len(nodes) == len(untouched) == len(active) == count
+
+
 def summary():
     for cp in ('cp1', 'cp2'):
         c = Cloud(cp)
@@ -275,6 +287,8 @@ if __name__ == '__main__':
         boot(args[0])
     elif command == 'reset':
         reset(int(args[0]))
+    elif command == 'pristine':
+        sys.exit(0 if pristine(int(args[0])) else 1)
     elif command == 'summary':
         summary()
     else:
