@@ -245,12 +245,17 @@ function checkDeployment(context: Context): void {
 /** As npm has it: lower case, perhaps with a scope. */
 const PACKAGE_NAME = /^(@[a-z0-9~-][a-z0-9._~-]*\/)?[a-z0-9~-][a-z0-9._~-]*$/;
 
+/** A plugin that is being written is named by its path. */
+export function isPluginPath(plugin: string): boolean {
+  return plugin.startsWith('./') || plugin.startsWith('../') || plugin.startsWith('/');
+}
+
 function checkApplication(context: Context): void {
   const plugin = context.text('application', 'plugin');
-  if (plugin === undefined || BUILT_IN_PLUGINS.includes(plugin)) return;
+  if (plugin === undefined || BUILT_IN_PLUGINS.includes(plugin) || isPluginPath(plugin)) return;
   const path = ['application', 'plugin'];
   const near = nearest(plugin, BUILT_IN_PLUGINS);
-  const known = `${BUILT_IN_PLUGINS.join(', ')} or the name of an npm package`;
+  const known = `${BUILT_IN_PLUGINS.join(', ')}, the name of an npm package, or a path that begins with "./"`;
   if (near !== null) {
     context.findings.problem(path, 'unknown plugin', `Did you mean "${near}"? Known are ${known}.`);
   } else if (!PACKAGE_NAME.test(plugin)) {

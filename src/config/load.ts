@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { crossCheck } from './crossChecks.ts';
+import { crossCheck, isPluginPath } from './crossChecks.ts';
 import { type ConfigFiles, nodeConfigFiles, whyUnreadable } from './files.ts';
 import { addSchemaIssues, Findings } from './issues.ts';
 import { ConfigError } from './problems.ts';
@@ -81,7 +81,12 @@ function complete(path: string, file: FileContent, outside: Outside, findings: F
     path,
     controlPlanes,
     roles: Object.entries(file.roles).map(([name, role]) => completeRole(name, role, names, outside)),
-    application: file.application,
+    application: {
+      plugin: isPluginPath(file.application.plugin)
+        ? outside.absolute(file.application.plugin)
+        : file.application.plugin,
+      options: file.application.options,
+    },
     deployment: completeDeployment(file.deployment),
     slack: file.slack === undefined ? null : completeSlack(file.slack, outside),
     store: outside.absolute(file.store),

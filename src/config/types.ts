@@ -79,7 +79,7 @@ export interface UserData {
 }
 
 export interface ApplicationConfig {
-  /** `hadoop`, `exec`, `none` or the name of an npm package. */
+  /** `hadoop`, `exec`, `none`, the name of an npm package, or an absolute path. */
   readonly plugin: string;
   /** Handed to the plugin, which checks them itself. */
   readonly options: Readonly<Record<string, unknown>>;
