@@ -1,4 +1,4 @@
-import bolt, { type App as BoltApp, type Logger, type LogLevel, type Receiver } from '@slack/bolt';
+import { App, HTTPReceiver, type Logger, LogLevel, type Receiver, SocketModeReceiver } from '@slack/bolt';
 import { keepSocket, type SocketKeeper } from './socket.ts';
 import type { Clock, Log, OnSlackCall, SlackConfig } from './types.ts';
 

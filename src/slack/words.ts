@@ -34,7 +34,7 @@ export const STATE_SIGNS = {
 /** Who did it, for mrkdwn: Slack shows a user id as the person's name. */
 export function who(actor: Actor): string {
   if (actor.via === 'system') return 'Ephyra';
-  if (actor.via === 'slack' && /^[UW][A-Z0-9]{2,20}$/.test(actor.id)) return `<@${actor.id}>`;
+  if (actor.via === 'slack' && /^[UW][A-Z0-9_]{2,30}$/.test(actor.id)) return `<@${actor.id}>`;
   const name = safe(actor.display === '' ? actor.id : actor.display, 80);
   return actor.via === 'slack' ? name : `${name} (${actor.via})`;
 }
