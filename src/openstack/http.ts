@@ -143,9 +143,7 @@ export function createHttp(
       });
     let response: HttpResponse;
     try {
-      response = await withTimeout(call.signal, timeoutMs, deps.clock, (signal) =>
-        transport(request(call, tls, signal)),
-      );
+      response = await withTimeout(call.signal, timeoutMs, (signal) => transport(request(call, tls, signal)));
     } catch (thrown) {
       report('error', null);
       throw call.signal?.aborted ? new AbortError(call.signal.reason) : noAnswer(controlPlane, call, thrown, timeoutMs);
@@ -201,30 +199,33 @@ function request(call: HttpCall, tls: TlsConfig, signal: AbortSignal): HttpReque
 
 class TimedOut extends Error {}
 
-/** Races the work against the clock and the caller's signal, so that a transport that ignores both cannot hang us. */
+/**
+ * Races the work against a timer and the caller's signal, so that a transport that ignores both cannot hang us. The timer
+ * is the process's own, not the injected clock: a socket hangs in real time, whatever time a simulation keeps.
+ */
 async function withTimeout<T>(
   outer: AbortSignal | undefined,
   timeoutMs: number,
-  clock: Clock,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const inner = new AbortController();
-  const timer = new AbortController();
+  const timedOut = new TimedOut();
+  const timer = setTimeout(() => inner.abort(timedOut), timeoutMs);
   const onOuter = () => inner.abort(outer?.reason);
   if (outer?.aborted) onOuter();
   outer?.addEventListener('abort', onOuter, { once: true });
+  const ended = new Promise<never>((_, reject) => {
+    const stop = () => reject(inner.signal.reason ?? new AbortError());
+    if (inner.signal.aborted) stop();
+    inner.signal.addEventListener('abort', stop, { once: true });
+  });
+  ended.catch(() => {});
   try {
-    const ended = new Promise<never>((_, reject) => {
-      inner.signal.addEventListener('abort', () => reject(inner.signal.reason ?? new AbortError()), { once: true });
-    });
-    ended.catch(() => {});
-    clock.sleep(timeoutMs, timer.signal).then(
-      () => inner.abort(new TimedOut()),
-      () => {},
-    );
-    return await Promise.race([work(inner.signal), ended]);
+    return await Promise.race([ended, work(inner.signal)]);
+  } catch (thrown) {
+    throw inner.signal.reason === timedOut ? timedOut : thrown;
   } finally {
-    timer.abort();
+    clearTimeout(timer);
     outer?.removeEventListener('abort', onOuter);
   }
 }

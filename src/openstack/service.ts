@@ -32,6 +32,7 @@ export interface Answer {
   readonly status: number;
   /** Parsed JSON; `undefined` when the body is empty or not JSON. */
   readonly body: unknown;
+  readonly url: string;
   readonly response: HttpResponse;
 }
 
@@ -140,7 +141,15 @@ export function createServiceClient(
     const url = await urlOf(call);
     const response = await exchange(call, url);
     if (!call.expect.includes(response.status)) throw refusal(call, url, response);
-    return { status: response.status, body: parseJson(response.body), response };
+    if (response.status === 404 && !isAboutUs(call, response)) {
+      throw new OpenStackError({
+        ...errorData(call, url, response),
+        kind: 'malformed',
+        message: `a 404 that does not say what is missing: ${unwrapMessage(response.body) || 'no explanation'}`,
+        remedy: 'Check the endpoint of this service and the proxies before it.',
+      });
+    }
+    return { status: response.status, body: parseJson(response.body), url, response };
   }
 
   function errorData(call: ServiceCall, url: string, response: HttpResponse | null) {
@@ -183,7 +192,7 @@ export function createServiceClient(
     const issue = parsed.error.issues[0];
     const where = issue?.path.join('.') ?? '';
     throw new OpenStackError({
-      ...errorData(call, call.route, answer.response),
+      ...errorData(call, answer.url, answer.response),
       kind: 'malformed',
       maybeDone: call.method !== 'GET' && call.method !== 'HEAD',
       message:
@@ -208,6 +217,16 @@ export function createServiceClient(
     malformed: (call, message) =>
       new OpenStackError({ ...errorData(call, call.route, null), kind: 'malformed', message }),
   };
+}
+
+/**
+ * Absence is evidence on which machines are moved, so a 404 counts only when it names what we asked for. A proxy, a
+ * wrong path and a service that is just starting answer 404, too (seen: Ironic to an unknown path).
+ */
+function isAboutUs(call: ServiceCall, response: HttpResponse): boolean {
+  if (parseJson(response.body) === undefined) return false;
+  const said = unwrapMessage(response.body).toLowerCase();
+  return Object.values(call.params ?? {}).some((value) => said.includes(value.toLowerCase()));
 }
 
 /** `undefined` values are left out, arrays joined by commas; commas and colons stay readable, as the services write them. */
