@@ -146,7 +146,15 @@ export interface AppConfig {
   /** Granted bot scopes; null grants all. */
   scopes: string[] | null;
   /** Slash commands of the app, with the hint that the composer shows. */
-  commands: { command: string; description: string; usageHint: string }[];
+  commands: SlashCommand[];
+}
+
+export interface SlashCommand {
+  command: string;
+  description: string;
+  usageHint: string;
+  /** What the page offers while a person types; real Slack shows the hint alone. */
+  examples: { text: string; about: string }[];
 }
 
 /** Web API calls allowed at once and per second, counted apart for every method and channel. */

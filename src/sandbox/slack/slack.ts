@@ -49,6 +49,17 @@ export const SANDBOX_APP: AppConfig = {
       command: '/ephyra',
       description: 'Move bare-metal nodes between control planes',
       usageHint: 'deploy cp1→cp2 | status | list | approve | stop | abort | lock | unlock | help',
+      examples: [
+        { text: 'deploy cp1→cp2', about: 'Move the nodes from cp1 to cp2' },
+        { text: 'status', about: 'What is going on now' },
+        { text: 'list', about: 'Deployments, the newest first' },
+        { text: 'approve', about: 'Let the waiting deployment begin' },
+        { text: 'stop', about: 'Finish the nodes in flight, start no more' },
+        { text: 'abort', about: 'Stop, and take every moved node back' },
+        { text: 'lock on-call incident', about: 'No deployments until it is lifted' },
+        { text: 'unlock', about: 'Lift your lock' },
+        { text: 'help', about: 'All commands' },
+      ],
     },
   ],
 };

@@ -1,0 +1,2 @@
+export type { ApplicationView, ControlPlaneView, FleetView, NodeView } from './fleetView.ts';
+export { createPageHandler, type PageParts } from './handler.ts';
