@@ -25,7 +25,7 @@ export function helpMessage(
           `\`${prefix} lock ${two} switch maintenance --for 2h\``,
       ),
       contextBlock(
-        `Control planes: ${controlPlanes.map((name) => safe(name, 60)).join(', ')} · \`->\` and \`to\` work like \`→\` · in threads mention the app: \`@Ephyra status\``,
+        `Control planes: ${controlPlanes.map((name) => safe(name, 60)).join(', ')} · \`-&gt;\` and \`to\` work like \`→\` · in threads mention the app: \`@Ephyra status\``,
       ),
     ],
   };
