@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import type { Backend } from './backend.ts';
+import { clientCases, clientInUseCases } from './clients.ts';
 import { discoveryCases } from './discovery.ts';
 import { glanceCases } from './glance.ts';
 import { ironicCreateCases } from './ironic-create.ts';
@@ -40,7 +41,9 @@ const GROUPS: readonly (readonly [string, () => readonly Case[]])[] = [
   ['ironic node', ironicNodeCases],
   ['ironic secrets', ironicSecretCases],
   ['placement', placementCases],
+  ['clients', clientCases],
   ['nova boot', novaBootCases],
+  ['clients in use', clientInUseCases],
   ['nova delete', novaDeleteCases],
 ];
 
