@@ -1,5 +1,6 @@
 import { explain } from './api.js';
 import { h, icon } from './dom.js';
+import { avatar } from './people.js';
 import { say, store } from './store.js';
 
 /**
@@ -23,6 +24,7 @@ export function createComposer({ id, label, placeholder, threadTs, onSent }) {
     'aria-controls': `${id}-hints`,
     data: { testid: id === 'composer-input' ? 'composer' : 'thread-composer' },
   });
+  const who = h('span.composer-who');
   const list = h('div.hints', {
     id: `${id}-hints`,
     role: 'listbox',
@@ -45,7 +47,7 @@ export function createComposer({ id, label, placeholder, threadTs, onSent }) {
       },
     },
     list,
-    h('div.composer-row', {}, input, button),
+    h('div.composer-row', {}, who, input, button),
     problem,
   );
 
@@ -148,6 +150,11 @@ export function createComposer({ id, label, placeholder, threadTs, onSent }) {
     draw() {
       input.placeholder = placeholder();
       input.setAttribute('aria-label', label());
+      const me = store.people.get(store.me);
+      if (me === undefined || who.dataset.person === me.id) return;
+      who.dataset.person = me.id;
+      who.title = `Acting as ${me.name}`;
+      who.replaceChildren(avatar(me, 'tiny'));
     },
     fill(text) {
       input.value = text;

@@ -21,7 +21,7 @@ export function confirmed(confirm) {
         {},
         h('h2', { id: 'confirm-title' }, textObject(confirm.title ?? 'Are you sure?', context)),
       ),
-      h('div.modal-body', {}, textObject(confirm.text, context)),
+      h('div.modal-body', {}, h('div', {}, textObject(confirm.text, context))),
       h(
         'footer.modal-foot',
         {},

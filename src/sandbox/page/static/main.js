@@ -61,7 +61,7 @@ subscribe(() => {
   drawSidebar($('sidebar'), { become });
   drawHead();
   const items = channelItems();
-  messages.draw(items, items.length === 0 ? [greeting] : []);
+  messages.draw(items, { before: items.length === 0 ? [greeting] : [] });
   thread.draw();
   composer.draw();
   drawModals($('modals'));

@@ -2,6 +2,7 @@ import { renderBlocks } from './blocks.js';
 import { confirmed } from './dialogs.js';
 import { arrange, dayOf, fullTimeOf, h, icon, timeOf } from './dom.js';
 import { emojiNode, mrkdwn } from './mrkdwn.js';
+import { avatar } from './people.js';
 import { changed, names, pendingOf, press, store } from './store.js';
 
 const GROUPED_WITHIN_S = 300;
@@ -43,7 +44,8 @@ export class MessageList {
     this.#openThread = openThread;
   }
 
-  draw(items, before = []) {
+  /** `before` stands above all items, `afterFirst` below the first one. */
+  draw(items, { before = [], afterFirst = [] } = {}) {
     const atEnd = this.#root.scrollHeight - this.#root.scrollTop - this.#root.clientHeight < 120;
     const wanted = [...before];
     let previous;
@@ -57,6 +59,7 @@ export class MessageList {
       }
       const grouped = continues(previous, item);
       wanted.push(this.#keep(item.ts, signature(item, grouped), () => this.#message(item, grouped)));
+      if (previous === undefined) wanted.push(...afterFirst);
       previous = item;
     }
     arrange(this.#root, wanted);
@@ -227,15 +230,4 @@ function keepFocus(old, fresh) {
     const target = id && [...fresh.querySelectorAll('[data-action-id]')].find((one) => one.dataset.actionId === id);
     if (target) target.focus({ preventScroll: true });
   });
-}
-
-const HUES = { alice: 262, bob: 205, eve: 18 };
-
-export function avatar(person, size = '') {
-  if (person.isBot && person.id !== 'USLACKBOT') {
-    return h(`img.avatar.${size || 'normal'}`, { src: '/page/ephyra.svg', alt: '', width: 36, height: 36 });
-  }
-  const node = h(`span.avatar.${size || 'normal'}`, { 'aria-hidden': 'true' }, (person.realName ?? '?').slice(0, 1));
-  node.style.setProperty('--hue', String(HUES[person.name] ?? 150));
-  return node;
 }

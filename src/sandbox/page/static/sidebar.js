@@ -1,5 +1,5 @@
 import { h, icon } from './dom.js';
-import { avatar } from './messages.js';
+import { avatar } from './people.js';
 import { store } from './store.js';
 
 /** The workspace, its channel, the people to switch between, and whether the app is there. */

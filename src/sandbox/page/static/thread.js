@@ -48,8 +48,8 @@ export function createThread(root, { close }) {
       const count = replies.length;
       divider.textContent = count === 0 ? 'No replies yet' : `${count} ${count === 1 ? 'reply' : 'replies'}`;
       title.lastElementChild.textContent = `#${store.channels.get(store.channel)?.name ?? ''}`;
-      list.draw(parent === undefined ? replies : [parent, ...replies]);
-      if (parent !== undefined) scroller.firstElementChild?.after(divider);
+      if (parent === undefined) list.draw(replies);
+      else list.draw([parent, ...replies], { afterFirst: [divider] });
       composer.draw();
     },
   };
