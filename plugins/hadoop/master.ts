@@ -1,0 +1,211 @@
+import { Failure } from '../../machines/errors.ts';
+import type { ApplicationNode, NodeHealth, PluginContext } from '../../machines/plugin.ts';
+import { untilAborted } from '../support/wait.ts';
+import type { Cluster } from './cluster.ts';
+import { hadoopHosts } from './hosts.ts';
+import type { Endpoint } from './schema.ts';
+import { type ServiceView, theActive } from './services.ts';
+import type { Snapshot } from './snapshot.ts';
+import { pause } from './worker.ts';
+
+type Kind = 'ResourceManager' | 'NameNode';
+
+/** A ResourceManager or NameNode that runs on the node, and its peers elsewhere. */
+interface Bound {
+  readonly kind: Kind;
+  readonly here: ServiceView;
+  readonly peers: readonly ServiceView[];
+}
+
+/** Whether a ResourceManager or NameNode runs on the node: named by the option `node`, or by the host in its address. */
+export function isBound(cluster: Cluster, node: ApplicationNode): boolean {
+  const at = binder(cluster, node);
+  return [...cluster.resourceManagers, ...cluster.nameNodes].some(at);
+}
+
+function binder(cluster: Cluster, node: ApplicationNode): (endpoint: Endpoint) => boolean {
+  const names = new Set([node.name.toLowerCase(), (node.instanceName ?? node.name).toLowerCase()]);
+  const hosts = new Set([
+    ...hadoopHosts(cluster.options, node).all,
+    ...names,
+    ...[...node.addressesBefore, ...node.addressesAfter].map((address) => address.toLowerCase()),
+  ]);
+  return (endpoint) => {
+    if (endpoint.node !== null) return names.has(endpoint.node.toLowerCase());
+    return hosts.has(new URL(endpoint.url).hostname.replace(/^\[|\]$/g, '').toLowerCase());
+  };
+}
+
+function boundOf(cluster: Cluster, node: ApplicationNode, snapshot: Snapshot): Bound[] {
+  const at = binder(cluster, node);
+  const of = (kind: Kind, services: readonly ServiceView[] | undefined): Bound[] =>
+    (services ?? [])
+      .filter((service) => at(service.endpoint))
+      .map((here) => ({ kind, here, peers: (services ?? []).filter((service) => service !== here) }));
+  return [...of('ResourceManager', snapshot.yarn?.services), ...of('NameNode', snapshot.hdfs?.services)];
+}
+
+/**
+ * A master is out when none of its services is the active one and each has an active peer: stopping it then costs
+ * redundancy, not service. Fails over where a command for it is configured.
+ */
+export async function removeMaster(cluster: Cluster, node: ApplicationNode, context: PluginContext): Promise<void> {
+  let notBefore = cluster.setup.now();
+  let silentSince: number | null = null;
+  const failedOver = new Map<string, number>();
+  for (;;) {
+    const snapshot = await untilAborted(cluster.look(notBefore), context.signal);
+    const bound = boundOf(cluster, node, snapshot);
+    const states = bound.map((one) => standing(one));
+    if (states.every((state) => state.is === 'out')) return;
+    const says = states.map((state) => state.says).join('; ');
+    context.progress(`${node.name}: ${says}`);
+    const now = cluster.setup.now();
+
+    const active = bound.find((_, index) => states[index]?.is === 'active');
+    if (active) {
+      const since = failedOver.get(active.here.endpoint.id);
+      if (since === undefined) {
+        failedOver.set(active.here.endpoint.id, now);
+        await failOver(cluster, node, active, snapshot, context);
+      } else if (now - since >= cluster.options.silence) {
+        throw refusal(`${active.here.endpoint.id} on ${node.name} is still active after the failover.`, 'retry');
+      }
+    }
+    silentSince = states.some((state) => state.is === 'unknown') ? (silentSince ?? now) : null;
+    const silentFor = silentSince === null ? 0 : now - silentSince;
+    if (silentFor >= cluster.options.silence || now >= context.deadline) {
+      throw new Failure({
+        reason: 'application_unknown',
+        next: 'retry',
+        message: `Whether ${node.name} can be spared is not known: ${says}.`,
+      });
+    }
+    await pause(cluster, Math.min(cluster.options.poll, Math.max(0, context.deadline - now)), context);
+    notBefore = cluster.setup.now();
+  }
+}
+
+async function failOver(
+  cluster: Cluster,
+  node: ApplicationNode,
+  bound: Bound,
+  snapshot: Snapshot,
+  context: PluginContext,
+): Promise<void> {
+  const { kind, here, peers } = bound;
+  const heir = peers.find((peer) => peer.state === 'standby' && peer.safeMode !== true);
+  if (!heir) {
+    const others = peers.map((peer) => `${peer.endpoint.id}: ${peer.safeMode ? 'in safe mode' : peer.why}`).join(', ');
+    throw refusal(
+      `${node.name} runs the only ${kind} that can serve (${here.endpoint.id}); ${others === '' ? 'there is no other' : `of the others, ${others}`}.`,
+      peers.length === 0 ? 'stop' : 'retry',
+      'Bring up a healthy standby first.',
+    );
+  }
+  // A ResourceManager that becomes active does not know of graceful decommissions and cuts the nodes off (YARN-5464).
+  const draining = [...(snapshot.yarn?.nodes.values() ?? [])].flat().filter((n) => n.state === 'DECOMMISSIONING');
+  if (kind === 'ResourceManager' && draining.length > 0) {
+    throw refusal(
+      `A failover of the ResourceManager now would cut off ${draining.map((n) => n.host).join(', ')}, still draining.`,
+      'retry',
+    );
+  }
+  const commands =
+    kind === 'NameNode'
+      ? (cluster.options.hdfs.failover ?? [[...cluster.options.hdfs.command, 'haadmin', '-failover', '{from}', '{to}']])
+      : cluster.options.yarn.failover;
+  if (commands.length === 0) {
+    throw refusal(
+      `${node.name} runs the active ${kind} (${here.endpoint.id}).`,
+      'stop',
+      `Fail over to ${heir.endpoint.id} by hand, or set ${kind === 'NameNode' ? 'hdfs' : 'yarn'}.failover to the commands that do it.`,
+    );
+  }
+  context.progress(`${node.name}: failing over from ${here.endpoint.id} to ${heir.endpoint.id}`);
+  await untilAborted(cluster.run(commands, { from: here.endpoint.id, to: heir.endpoint.id }), context.signal);
+}
+
+/** A master is back when all its services answer as active or standby, a NameNode out of safe mode. */
+export async function addMaster(cluster: Cluster, node: ApplicationNode, context: PluginContext): Promise<void> {
+  let notBefore = cluster.setup.now();
+  for (;;) {
+    const snapshot = await untilAborted(cluster.look(notBefore), context.signal);
+    const problems = boundOf(cluster, node, snapshot).flatMap((bound) => notServing(bound));
+    if (problems.length === 0) return;
+    context.progress(`${node.name}: ${problems.join('; ')}`);
+    const now = cluster.setup.now();
+    if (now >= context.deadline) {
+      throw new Failure({
+        reason: 'deadline',
+        next: 'stop',
+        message: `${node.name} did not come back in time: ${problems.join('; ')}.`,
+        remedy: 'Look at the logs of ResourceManager and NameNode on the machine, and at its name in DNS.',
+      });
+    }
+    await pause(cluster, Math.min(cluster.options.poll, Math.max(0, context.deadline - now)), context);
+    notBefore = cluster.setup.now();
+  }
+}
+
+export async function verifyMaster(
+  cluster: Cluster,
+  node: ApplicationNode,
+  context: PluginContext,
+): Promise<NodeHealth> {
+  const snapshot = await untilAborted(cluster.look(), context.signal);
+  const bound = boundOf(cluster, node, snapshot);
+  const states = bound.map((one) => standing(one));
+  const problems = bound.flatMap((one) => notServing(one));
+  const membership = states.some((state) => state.is === 'active')
+    ? 'in'
+    : states.every((state) => state.is === 'out')
+      ? 'out'
+      : 'unknown';
+  if (problems.length === 0) return { health: 'healthy', membership, reasons: [] };
+  const silentOnly = bound.every((one) => one.here.state === 'silent' || notServing(one).length === 0);
+  return { health: silentOnly ? 'unknown' : 'unhealthy', membership, reasons: problems };
+}
+
+/** `out`: another one is active, so this one is not, whether it answers or not. */
+function standing({ kind, here, peers }: Bound): { is: 'out' | 'active' | 'unknown'; says: string } {
+  const { id } = here.endpoint;
+  const active = theActive(kind, [here, ...peers]);
+  if ('problem' in active) return { is: 'unknown', says: active.problem };
+  if (active.endpoint.id === id) return { is: 'active', says: `${id} is the active ${kind}` };
+  return { is: 'out', says: `${active.endpoint.id} is the active ${kind}` };
+}
+
+function notServing({ kind, here }: Bound): string[] {
+  const { id } = here.endpoint;
+  if (here.state === 'silent') return [`${kind} ${id} does not answer (${here.why})`];
+  if (here.state === 'other') return [`${kind} ${id} is ${here.why}`];
+  return here.safeMode === true ? [`${kind} ${id} is in safe mode`] : [];
+}
+
+/**
+ * A node without any part in YARN or HDFS (an edge node, a ZooKeeper): nothing to take out, but nothing is stopped
+ * while the masters elsewhere are not seen to be well.
+ */
+export async function removeOther(cluster: Cluster, node: ApplicationNode, context: PluginContext): Promise<void> {
+  const since = cluster.setup.now();
+  for (;;) {
+    const snapshot = await untilAborted(cluster.look(cluster.setup.now()), context.signal);
+    const problem = snapshot.yarn?.problem ?? snapshot.hdfs?.problem ?? null;
+    if (problem === null) return;
+    context.progress(`${node.name}: ${problem}`);
+    const now = cluster.setup.now();
+    if (now - since >= cluster.options.silence || now >= context.deadline) {
+      throw new Failure({
+        reason: 'application_unknown',
+        next: 'retry',
+        message: `${node.name} is not taken away while the masters are not seen to be well: ${problem}.`,
+      });
+    }
+    await pause(cluster, Math.min(cluster.options.poll, Math.max(0, context.deadline - now)), context);
+  }
+}
+
+function refusal(message: string, next: 'retry' | 'stop', remedy?: string): Failure {
+  return new Failure({ reason: 'application_refused', next, message, ...(remedy === undefined ? {} : { remedy }) });
+}

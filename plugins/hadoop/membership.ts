@@ -1,0 +1,154 @@
+import type { ApplicationNode } from '../../machines/plugin.ts';
+import type { HadoopHosts } from './hosts.ts';
+import type { HdfsNode } from './nameNode.ts';
+import type { YarnNode } from './resourceManager.ts';
+import type { RoleOptions } from './schema.ts';
+import type { Snapshot } from './snapshot.ts';
+
+/**
+ * Where one half of Hadoop has a machine:
+ * - `serving`: it counts on it and all is well; `failing`: it counts on it and something is wrong;
+ * - `leaving`: it is being taken out; `out`: it said that the machine is out;
+ * - `absent`: it lists everybody, and this machine is not among them;
+ * - `lost`: YARN gave it up without having been asked to let go of it: it may come back at any time;
+ * - `dead`: HDFS misses its heartbeats, and its blocks were never moved;
+ * - `unknown`: no trustworthy answer, or answers that contradict each other.
+ */
+export type Standing = 'serving' | 'failing' | 'leaving' | 'out' | 'absent' | 'lost' | 'dead' | 'unknown';
+
+export interface Half {
+  readonly standing: Standing;
+  /** What was seen, for people: "YARN: DECOMMISSIONING, 3 containers left". */
+  readonly says: string;
+}
+
+export interface Assessment {
+  /** Null where the role has no part in it. */
+  readonly yarn: Half | null;
+  readonly hdfs: Half | null;
+}
+
+/** States in which YARN has given a node up; another NodeState counts as part of the cluster. */
+const YARN_GONE = new Set(['LOST', 'SHUTDOWN']);
+/** YARN states that come before service. */
+const YARN_COMING = new Set(['NEW', 'REBOOTED']);
+
+/** Where Hadoop has a worker, from one reading. `heartbeatMs`: an older DataNode heartbeat is not fresh. */
+export function assess(
+  node: ApplicationNode,
+  hosts: HadoopHosts,
+  role: RoleOptions,
+  snapshot: Snapshot,
+  heartbeatMs: number,
+): Assessment {
+  return {
+    yarn: role.yarn ? yarnHalf(hosts, snapshot) : null,
+    hdfs: role.hdfs === false ? null : hdfsHalf(node, hosts, snapshot, heartbeatMs),
+  };
+}
+
+function yarnHalf(hosts: HadoopHosts, snapshot: Snapshot): Half {
+  const view = snapshot.yarn;
+  if (!view) return { standing: 'unknown', says: 'YARN: nobody to ask' };
+  if (view.problem !== null) return { standing: 'unknown', says: `YARN: ${view.problem}` };
+  const entries = hosts.all.flatMap((host) => view.nodes.get(host) ?? []);
+  if (entries.length === 0) {
+    const alias = lookalike(hosts, view.nodes.keys());
+    if (alias !== undefined) return { standing: 'unknown', says: misnamed('YARN', alias) };
+    if (!view.complete) return { standing: 'unknown', says: 'YARN: not in its list, which is not complete' };
+    return { standing: 'absent', says: 'YARN: not known' };
+  }
+  // Any registration that is still part of the cluster outweighs those that are history.
+  const worst = [...entries].sort((a, b) => yarnRank(b) - yarnRank(a))[0];
+  return worst ? yarnNode(worst) : { standing: 'unknown', says: 'YARN: not known' };
+}
+
+function yarnRank(node: YarnNode): number {
+  if (node.state === 'DECOMMISSIONED') return 0;
+  if (YARN_GONE.has(node.state)) return 1;
+  if (YARN_COMING.has(node.state)) return 2;
+  return node.state === 'RUNNING' ? 4 : 3;
+}
+
+function yarnNode(node: YarnNode): Half {
+  const says = `YARN: ${node.state}`;
+  if (node.state === 'RUNNING') return { standing: 'serving', says };
+  if (node.state === 'DECOMMISSIONING') {
+    return { standing: 'leaving', says: `${says}, ${count(node.containers, 'container')} left` };
+  }
+  if (node.state === 'DECOMMISSIONED') {
+    if (node.containers > 0) {
+      return { standing: 'unknown', says: `${says}, yet ${count(node.containers, 'container')} on it` };
+    }
+    return { standing: 'out', says };
+  }
+  if (YARN_GONE.has(node.state)) return { standing: 'lost', says };
+  if (YARN_COMING.has(node.state)) return { standing: 'unknown', says };
+  return {
+    standing: 'failing',
+    says: node.healthReport === '' ? says : `${says} (${node.healthReport.slice(0, 120)})`,
+  };
+}
+
+function hdfsHalf(node: ApplicationNode, hosts: HadoopHosts, snapshot: Snapshot, heartbeatMs: number): Half {
+  const view = snapshot.hdfs;
+  if (!view) return { standing: 'unknown', says: 'HDFS: nobody to ask' };
+  if (view.problem !== null) return { standing: 'unknown', says: `HDFS: ${view.problem}` };
+  const entries = hosts.all.flatMap((host) => view.nodes.get(host) ?? []);
+  if (entries.length === 0) {
+    const addresses = new Set([...node.addressesBefore, ...node.addressesAfter]);
+    const other = [...view.nodes.values()].flat().find((entry) => entry.alive && addresses.has(entry.address));
+    const alias = other?.host ?? lookalike(hosts, view.nodes.keys());
+    if (alias !== undefined) return { standing: 'unknown', says: misnamed('HDFS', alias) };
+    if (!view.complete) return { standing: 'unknown', says: 'HDFS: not in its lists, which are not complete' };
+    return { standing: 'absent', says: 'HDFS: not known' };
+  }
+  const halves = entries.map((entry) => hdfsNode(entry, node, heartbeatMs));
+  return halves.sort((a, b) => hdfsRank(b) - hdfsRank(a))[0] ?? { standing: 'unknown', says: 'HDFS: not known' };
+}
+
+const HDFS_RANK: readonly Standing[] = ['out', 'dead', 'unknown', 'leaving', 'failing', 'serving'];
+const hdfsRank = (half: Half) => HDFS_RANK.indexOf(half.standing);
+
+function hdfsNode(entry: HdfsNode, node: ApplicationNode, heartbeatMs: number): Half {
+  const says = `HDFS: ${entry.adminState}${entry.alive ? '' : ', dead'}`;
+  const blocks = entry.blocksLeft === null ? '' : `, ${count(entry.blocksLeft, 'block')} left`;
+  switch (entry.adminState) {
+    case 'Decommissioned':
+    case 'In Maintenance':
+      // The lists of one answer contradict each other: neither is believed.
+      if (entry.blocksLeft !== null) return { standing: 'unknown', says: `${says}, yet listed as leaving${blocks}` };
+      return { standing: 'out', says };
+    case 'Decommission In Progress':
+    case 'Entering Maintenance':
+      return { standing: 'leaving', says: `${says}${blocks}` };
+    case 'In Service': {
+      if (!entry.alive) return { standing: 'dead', says };
+      if (entry.lastContact * 1000 > heartbeatMs) {
+        return { standing: 'failing', says: `${says}, last heartbeat ${entry.lastContact} s ago` };
+      }
+      if (node.addressesAfter.length > 0 && entry.address !== '' && !node.addressesAfter.includes(entry.address)) {
+        return { standing: 'failing', says: `${says}, still known at ${entry.address}` };
+      }
+      return { standing: 'serving', says };
+    }
+    default:
+      return { standing: 'unknown', says };
+  }
+}
+
+/** A listed host that has the same first label as ours but another name: then the option `host` is probably wrong. */
+function lookalike(hosts: HadoopHosts, listed: Iterable<string>): string | undefined {
+  const label = (host: string) => (/^[\d.]+$|:/.test(host) ? host : (host.split('.')[0] ?? host));
+  const ours = new Set(hosts.all.map(label));
+  for (const host of listed) if (ours.has(label(host))) return host;
+  return undefined;
+}
+
+function misnamed(half: string, alias: string): string {
+  return `${half}: knows the machine as ${alias}; check the option "host" (from, suffix)`;
+}
+
+function count(n: number, what: string): string {
+  return `${n} ${what}${n === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,236 @@
+import { Failure } from '../../machines/errors.ts';
+import type { ApplicationNode, NodeHealth, PluginContext } from '../../machines/plugin.ts';
+import { throwIfAborted, untilAborted } from '../support/wait.ts';
+import { type Changed, type Cluster, refresh } from './cluster.ts';
+import { type HadoopHosts, hadoopHosts } from './hosts.ts';
+import { type Assessment, assess, type Half, type Standing } from './membership.ts';
+import type { RoleOptions } from './schema.ts';
+
+/** Takes a worker out: written into the hosts files, refreshed, and read back until both halves say that it is out. */
+export async function removeWorker(
+  cluster: Cluster,
+  node: ApplicationNode,
+  role: RoleOptions,
+  context: PluginContext,
+): Promise<void> {
+  const hosts = named(cluster, node);
+  const asked = cluster.setup.now();
+  const changed = await untilAborted(cluster.exclude(hosts.all, role), context.signal);
+  await settle(cluster, node, hosts, role, context, {
+    verb: 'leave',
+    changed,
+    asked,
+    // LOST and named in the exclude file: it cannot come back, so it is out.
+    done: (half) => half.standing === 'out' || half.standing === 'absent' || half.standing === 'lost',
+    reacted: (half) => half.standing !== 'serving' && half.standing !== 'failing' && half.standing !== 'dead',
+  });
+}
+
+/** Brings a worker back: out of the hosts files, refreshed, and read back until both halves have heard of it. */
+export async function addWorker(
+  cluster: Cluster,
+  node: ApplicationNode,
+  role: RoleOptions,
+  context: PluginContext,
+): Promise<void> {
+  const hosts = named(cluster, node);
+  const asked = cluster.setup.now();
+  const changed = await untilAborted(cluster.include(hosts, role), context.signal);
+  const after: HadoopHosts = hosts.after.length > 0 ? { ...hosts, all: hosts.after } : hosts;
+  await settle(cluster, node, after, role, context, {
+    verb: 'join',
+    changed,
+    asked,
+    done: (half) => half.standing === 'serving',
+    reacted: (half) => half.standing === 'serving' || half.standing === 'failing',
+  });
+}
+
+/** Health and membership of a worker. */
+export async function verifyWorker(
+  cluster: Cluster,
+  node: ApplicationNode,
+  role: RoleOptions,
+  context: PluginContext,
+): Promise<NodeHealth> {
+  const hosts = hadoopHosts(cluster.options, node);
+  if (hosts.all.length === 0) {
+    return { health: 'unknown', membership: 'unknown', reasons: [noName(cluster, node)] };
+  }
+  const snapshot = await untilAborted(cluster.look(), context.signal);
+  const seen = assess(node, hosts, role, snapshot, cluster.options.limits.heartbeat);
+  const halves = halvesOf(seen);
+  if (halves.length === 0) return { health: 'healthy', membership: 'out', reasons: [] };
+  const standings = await Promise.all(halves.map((half) => firmly(cluster, hosts, half, context)));
+  return verdict(standings, halves);
+}
+
+/**
+ * A node that YARN has lost comes back by itself when it can, unless the exclude file forbids it: only then is it out.
+ * The file is read only in this rare case.
+ */
+async function firmly(cluster: Cluster, hosts: HadoopHosts, half: Half, context: PluginContext): Promise<Standing> {
+  if (half.standing !== 'lost') return half.standing;
+  try {
+    return (await untilAborted(cluster.excludedInYarn(hosts.all), context.signal)) ? 'out' : 'unknown';
+  } catch {
+    throwIfAborted(context.signal);
+    return 'unknown';
+  }
+}
+
+function verdict(standings: readonly Standing[], halves: readonly Half[]): NodeHealth {
+  const has = (...wanted: Standing[]) => standings.some((standing) => wanted.includes(standing));
+  const says = halves.map((half) => half.says);
+  const membership = has('serving', 'failing', 'leaving') ? 'in' : has('unknown', 'dead') ? 'unknown' : 'out';
+  if (standings.every((standing) => standing === 'serving')) {
+    return { health: 'healthy', membership: 'in', reasons: [] };
+  }
+  const bad = has('failing', 'leaving', 'out', 'absent', 'dead', 'lost');
+  return { health: bad ? 'unhealthy' : 'unknown', membership, reasons: says };
+}
+
+interface Goal {
+  readonly verb: 'leave' | 'join';
+  /** What the hosts files changed in, and when that was asked for. */
+  readonly changed: Changed;
+  readonly asked: number;
+  readonly done: (half: Half) => boolean;
+  /** The refresh has had its effect on this half, or will not have one by being repeated. */
+  readonly reacted: (half: Half) => boolean;
+}
+
+/** Refreshes as needed and looks until the goal is reached, the deadline has passed, or nobody answers any more. */
+async function settle(
+  cluster: Cluster,
+  node: ApplicationNode,
+  hosts: HadoopHosts,
+  role: RoleOptions,
+  context: PluginContext,
+  goal: Goal,
+): Promise<void> {
+  const { options, setup } = cluster;
+  let refreshed: number | null = null;
+  let outcome: string | null = null;
+  let failingSince: number | null = null;
+  const refreshNow = async (what: Changed) => {
+    outcome = await refresh(cluster, what, context);
+    refreshed = setup.now();
+    failingSince = outcome === null ? null : (failingSince ?? refreshed);
+    return refreshed;
+  };
+  if (goal.changed.yarn || goal.changed.hdfs) {
+    await refreshNow(goal.changed);
+  }
+  let silentSince: number | null = null;
+  let started = false;
+  // Only answers to questions sent after the refresh count.
+  let notBefore = refreshed ?? goal.asked;
+  for (;;) {
+    const snapshot = await untilAborted(cluster.look(notBefore), context.signal);
+    const seen = assess(node, hosts, role, snapshot, options.limits.heartbeat);
+    const halves = halvesOf(seen);
+    if (halves.every(goal.done)) return;
+    const says = halves.map((half) => half.says).join('; ');
+    context.progress(`${node.name}: ${says}`);
+
+    const now = setup.now();
+    silentSince = halves.some((half) => half.standing === 'unknown') ? (silentSince ?? now) : null;
+    if (silentSince !== null && now - silentSince >= options.silence) throw silent(node, says);
+    if (now >= context.deadline) throw late(node, goal.verb, says, outcome);
+
+    const waiting = staleHalves(seen, goal);
+    if (waiting.yarn || waiting.hdfs) {
+      const since = refreshed === null ? Number.POSITIVE_INFINITY : now - refreshed;
+      if (outcome !== null && failingSince !== null && now - failingSince >= REFUSED_AFTER_MS) {
+        throw refused(node, outcome, says);
+      }
+      if (goal.verb === 'join' && waiting.yarn && options.yarn.startNode && refreshed !== null && !started) {
+        started = true;
+        await untilAborted(startNode(cluster, options.yarn.startNode, hosts), context.signal);
+      }
+      if (since >= options.refreshAgain) {
+        notBefore = await refreshNow(waiting);
+        continue;
+      }
+    }
+    const left = Math.max(0, Math.min(options.poll, context.deadline - now));
+    await pause(cluster, left, context);
+    notBefore = setup.now();
+  }
+}
+
+/** A refresh that said it failed may have reached the active master all the same: so long it gets to show it. */
+const REFUSED_AFTER_MS = 20_000;
+
+function staleHalves(seen: Assessment, goal: Goal): Changed {
+  return {
+    yarn: seen.yarn !== null && !goal.done(seen.yarn) && !goal.reacted(seen.yarn),
+    hdfs: seen.hdfs !== null && !goal.done(seen.hdfs) && !goal.reacted(seen.hdfs),
+  };
+}
+
+function halvesOf(seen: Assessment): Half[] {
+  return [seen.yarn, seen.hdfs].filter((half) => half !== null);
+}
+
+async function startNode(cluster: Cluster, argv: readonly string[], hosts: HadoopHosts): Promise<void> {
+  const host = hosts.after[0] ?? hosts.all[0] ?? '';
+  await cluster.run([argv], { host });
+}
+
+/** Sleeps; an abort is a {@link Failure} whatever the signal's reason. */
+export async function pause(cluster: Cluster, ms: number, context: PluginContext): Promise<void> {
+  throwIfAborted(context.signal);
+  await cluster.setup.sleep(ms, context.signal).catch((error: unknown) => {
+    throwIfAborted(context.signal);
+    throw error;
+  });
+}
+
+function named(cluster: Cluster, node: ApplicationNode): HadoopHosts {
+  const hosts = hadoopHosts(cluster.options, node);
+  if (hosts.all.length > 0) return hosts;
+  throw new Failure({
+    reason: 'application_unknown',
+    next: 'retry',
+    message: noName(cluster, node),
+    remedy: 'Check the option "host" of the hadoop plugin: it says how a node is called in Hadoop.',
+  });
+}
+
+function noName(cluster: Cluster, node: ApplicationNode): string {
+  return `How Hadoop calls ${node.name} is not known: it has no ${cluster.options.host.from}.`;
+}
+
+function silent(node: ApplicationNode, says: string): Failure {
+  return new Failure({
+    reason: 'application_unknown',
+    next: 'retry',
+    message: `Nothing certain is known of ${node.name} in Hadoop: ${says}.`,
+  });
+}
+
+function late(node: ApplicationNode, verb: 'leave' | 'join', says: string, outcome: string | null): Failure {
+  const also = outcome === null ? '' : ` The last refresh: ${outcome}.`;
+  return new Failure({
+    reason: 'deadline',
+    next: 'stop',
+    message: `${node.name} did not ${verb} in time: ${says}.${also}`,
+    ...(verb === 'leave'
+      ? {
+          remedy:
+            'Look for blocks that cannot be placed elsewhere (too few nodes or racks) and for containers that do not end.',
+        }
+      : { remedy: 'Look at the logs of NodeManager and DataNode on the machine, and at its name in DNS.' }),
+  });
+}
+
+function refused(node: ApplicationNode, outcome: string, says: string): Failure {
+  return new Failure({
+    reason: 'application_refused',
+    next: 'retry',
+    message: `Hadoop did not take notice of ${node.name} (${says}): ${outcome}.`,
+    remedy: 'Run the command by hand where Ephyra runs it, as the same user.',
+  });
+}
