@@ -78,7 +78,10 @@ export async function realBackend(name: 'cp1' | 'cp2'): Promise<Backend> {
       ok(await lab.patch(node, fails ? { op: 'add', path, value: 'no-such-net' } : { op: 'remove', path }), 200);
     },
     setShowPassword: (shown) => world(name, 'show-password', shown ? 'on' : 'off').then(nothing),
-    expiringToken: (token, seconds) => world(name, 'token', String(seconds), token),
+    shortToken: async (seconds) => ({
+      token: await world(name, 'token', String(seconds), (await Cloud.signIn(backend)).token),
+      done: async () => undefined,
+    }),
     applicationCredential: () => {
       credential ??= createCredential(backend, cleanup);
       return credential;

@@ -13,6 +13,7 @@ import { createCompute } from './nova/compute.ts';
 import { serveNova } from './nova/service.ts';
 import { servePlacement } from './placement/service.ts';
 import { type Fleet, fleetOf, isManaged, type Snapshot, snapshotOf } from './readout.ts';
+import type { NodeRecord, NodeRecord } from './records.ts';
 import { type Seed, seed } from './seed.ts';
 import {
   type ChangeEvent,
@@ -28,6 +29,11 @@ import {
   type User,
 } from './types.ts';
 import { createWorld, type Tables } from './world.ts';
+
+/** Left out: as it is. */
+export type NodeDisturbance = Partial<
+  Pick<NodeRecord, 'provision_state' | 'target_provision_state' | 'reservation' | 'instance_uuid'>
+>;
 
 export interface ControlPlane {
   readonly name: string;
@@ -54,6 +60,18 @@ export interface ControlPlane {
   /** Whether this control plane could switch the node's power now. */
   manages(uuid: string): boolean;
   setMaintenance(node: string, maintenance: boolean, reason?: string): void;
+  /** The conductor's lock on a node, held until `unlockNode`. */
+  lockNode(uuid: string): void;
+  unlockNode(uuid: string): void;
+  /** Puts a node into a state that calls reach only by chance or slowly. No rule of Ironic is looked at. */
+  force(uuid: string, changes: Partial<Omit<NodeRecord, 'uuid' | 'serial'>>): void;
+  /** A token with the rights of another that is over in so many milliseconds. */
+  shorterToken(token: string, ms: number): string;
+  /**
+   * Puts a node into a state that no call asks for: a lock, a transition that nobody works on, what a conductor that died
+   * has left. `node` is a uuid or name. @throws Error for an unknown one.
+   */
+  disturb(node: string, state: NodeDisturbance): void;
   /** Takes something away that an operator has made; names as in the lists. */
   forget(what: {
     readonly flavor?: string;
@@ -244,6 +262,22 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
         maintenance_reason: maintenance ? (reason ?? null) : null,
         updated_at: clock.now(),
       });
+    },
+    disturb(ident, state) {
+      const node = nodeCalled(ident);
+      if (node === undefined) throw new Error(`"${ident}" is no node of ${name}`);
+      conductor.put(node, state);
+    },
+    lockNode: (uuid) => conductor.hold(uuid, null),
+    unlockNode: (uuid) => conductor.release(uuid),
+    force(uuid, changes) {
+      if (!world.tables.nodes.has(uuid)) throw new Error(`"${uuid}" is no node of ${name}`);
+      world.change('nodes', uuid, changes);
+    },
+    shorterToken(id, ms) {
+      const token = identity.look(id);
+      if (typeof token === 'string') throw new Error('a token that is not valid cannot be made shorter');
+      return identity.issue({ ...token, lifetime: ms }).id;
     },
     forget({ flavor, image, network, keypair }) {
       const { flavors, images, networks, keypairs } = world.catalogue;

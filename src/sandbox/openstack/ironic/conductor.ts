@@ -18,8 +18,11 @@ export interface Conductor {
   withLock<T>(uuid: string, then: (node: NodeRecord) => T): T | Promise<T>;
   /** Calls back, in a later turn of the clock, when the lock of the node is free (or the node is gone). */
   whenFree(uuid: string, then: () => void): void;
-  /** Holds the lock for so long without doing anything. */
-  hold(uuid: string, ms: number): void;
+  /** Holds the lock for so long, or until `release`, without doing anything. */
+  hold(uuid: string, ms: number | null): void;
+  release(uuid: string): void;
+  /** Puts a node into a state, out of turn; without `reservation` its lock is free, and who waits for it goes on. */
+  put(uuid: string, changes: Partial<NodeRecord>): void;
   power(uuid: string, target: 'power on' | 'power off' | 'rebooting', done?: () => void): void;
   manage(uuid: string): void;
   provide(uuid: string): void;
@@ -148,10 +151,15 @@ export function createConductor(getContext: () => Context): Conductor {
       if (!nodeOf(uuid)?.reservation) wake(uuid);
     },
     hold(uuid, ms) {
-      conductor.whenFree(uuid, () => {
+      const take = () => {
         change(uuid, { reservation: host() });
-        later(uuid, ms, () => end(uuid, {}));
-      });
+        if (ms !== null) later(uuid, ms, () => end(uuid, {}));
+      };
+      if (nodeOf(uuid)?.reservation === null) take();
+      else conductor.whenFree(uuid, take);
+    },
+    release(uuid) {
+      end(uuid, {});
     },
     power(uuid, target, done) {
       const final = target === 'power off' ? 'power off' : 'power on';

@@ -1,0 +1,4 @@
+import { emulatorBackend } from './emulator.ts';
+import { contract } from './suite.ts';
+
+contract('emulator', emulatorBackend);
