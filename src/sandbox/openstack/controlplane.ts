@@ -13,7 +13,7 @@ import { createCompute } from './nova/compute.ts';
 import { serveNova } from './nova/service.ts';
 import { servePlacement } from './placement/service.ts';
 import { type Fleet, fleetOf, isManaged, type Snapshot, snapshotOf } from './readout.ts';
-import type { NodeRecord, NodeRecord } from './records.ts';
+import type { NodeRecord } from './records.ts';
 import { type Seed, seed } from './seed.ts';
 import {
   type ChangeEvent,
@@ -60,11 +60,6 @@ export interface ControlPlane {
   /** Whether this control plane could switch the node's power now. */
   manages(uuid: string): boolean;
   setMaintenance(node: string, maintenance: boolean, reason?: string): void;
-  /** The conductor's lock on a node, held until `unlockNode`. */
-  lockNode(uuid: string): void;
-  unlockNode(uuid: string): void;
-  /** Puts a node into a state that calls reach only by chance or slowly. No rule of Ironic is looked at. */
-  force(uuid: string, changes: Partial<Omit<NodeRecord, 'uuid' | 'serial'>>): void;
   /** A token with the rights of another that is over in so many milliseconds. */
   shorterToken(token: string, ms: number): string;
   /**
@@ -267,12 +262,6 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
       const node = nodeCalled(ident);
       if (node === undefined) throw new Error(`"${ident}" is no node of ${name}`);
       conductor.put(node, state);
-    },
-    lockNode: (uuid) => conductor.hold(uuid, null),
-    unlockNode: (uuid) => conductor.release(uuid),
-    force(uuid, changes) {
-      if (!world.tables.nodes.has(uuid)) throw new Error(`"${uuid}" is no node of ${name}`);
-      world.change('nodes', uuid, changes);
     },
     shorterToken(id, ms) {
       const token = identity.look(id);

@@ -42,6 +42,7 @@ export interface NodeRecord {
   readonly target_power_state: string | null;
   readonly reservation: string | null;
   readonly last_error: string | null;
+  readonly target_raid_config: JsonObject;
   readonly clean_step: JsonObject;
   readonly deploy_step: JsonObject;
   readonly created_at: number;

@@ -43,7 +43,7 @@ export function serveGlance(call: Call, context: Context): Answer {
   return failure(call, 404, 'Not Found', 'The resource could not be found.');
 }
 
-/** JSON for who asks for JSON, else a page of HTML. */
+/** JSON for who accepts JSON alone, else a page of HTML. */
 function failure(
   call: Call,
   status: number,
@@ -51,7 +51,7 @@ function failure(
   message: string,
   headers: Readonly<Record<string, string>> = {},
 ): Reply {
-  if (call.headers['accept']?.includes('json')) {
+  if (call.headers['accept'] === 'application/json') {
     return reply(status, { message: `${message}<br /><br />\n\n\n`, code: `${status} ${title}`, title }, headers);
   }
   const page = `<html>\n <head>\n  <title>${status} ${title}</title>\n </head>\n <body>\n  <h1>${status} ${title}</h1>\n  ${message}<br /><br />\n\n\n\n </body>\n</html>`;

@@ -18,9 +18,8 @@ export interface Conductor {
   withLock<T>(uuid: string, then: (node: NodeRecord) => T): T | Promise<T>;
   /** Calls back, in a later turn of the clock, when the lock of the node is free (or the node is gone). */
   whenFree(uuid: string, then: () => void): void;
-  /** Holds the lock for so long, or until `release`, without doing anything. */
-  hold(uuid: string, ms: number | null): void;
-  release(uuid: string): void;
+  /** Holds the lock for so long without doing anything. */
+  hold(uuid: string, ms: number): void;
   /** Puts a node into a state, out of turn; without `reservation` its lock is free, and who waits for it goes on. */
   put(uuid: string, changes: Partial<NodeRecord>): void;
   power(uuid: string, target: 'power on' | 'power off' | 'rebooting', done?: () => void): void;
@@ -153,13 +152,14 @@ export function createConductor(getContext: () => Context): Conductor {
     hold(uuid, ms) {
       const take = () => {
         change(uuid, { reservation: host() });
-        if (ms !== null) later(uuid, ms, () => end(uuid, {}));
+        later(uuid, ms, () => end(uuid, {}));
       };
       if (nodeOf(uuid)?.reservation === null) take();
       else conductor.whenFree(uuid, take);
     },
-    release(uuid) {
-      end(uuid, {});
+    put(uuid, changes) {
+      change(uuid, changes);
+      if (nodeOf(uuid)?.reservation === null) wake(uuid);
     },
     power(uuid, target, done) {
       const final = target === 'power off' ? 'power off' : 'power on';

@@ -27,6 +27,11 @@ const CUSTOM_TRAIT = /^CUSTOM_[A-Z0-9_]+$/;
 export const nodeActionRoutes: Routes<Visit> = {
   'PUT /v1/nodes/:node/states/provision': (call, { node = '' }, visit) => provision(call, node, visit),
   'PUT /v1/nodes/:node/states/power': (call, { node = '' }, visit) => power(call, node, visit),
+  'PUT /v1/nodes/:node/states/raid': (call, { node = '' }, visit) => {
+    needs(visit, 12);
+    if (!isMap(call.body)) throw new IronicError(400, 'Missing mandatory parameter: target_raid_config');
+    return locked(node, visit, { target_raid_config: call.body }, reply(204));
+  },
   'PUT /v1/nodes/:node/maintenance': (call, { node = '' }, visit) => {
     const reason = isMap(call.body) && typeof call.body['reason'] === 'string' ? call.body['reason'] : null;
     return locked(node, visit, { maintenance: true, maintenance_reason: reason }, reply(202));

@@ -137,7 +137,7 @@ export const FIELDS: Readonly<Record<string, Read>> = {
   storage_interface: iface('storage'),
   target_power_state: plain('target_power_state'),
   target_provision_state: plain('target_provision_state'),
-  target_raid_config: constant({}),
+  target_raid_config: plain('target_raid_config'),
   traits: plain('traits'),
   vendor_interface: iface('vendor'),
   conductor: (_node, reader) => reader.conductor,

@@ -153,6 +153,8 @@ function requestedFields(call: Call, visit: Visit): string[] | null {
   if (text === null) return null;
   needs(visit, 8);
   const fields = text.split(',');
+  const time = fields.find((field) => field === 'created_at' || field === 'updated_at');
+  if (time !== undefined) throw new IronicError(400, `Field ${time} is not a valid field.`);
   if (fields.some((field) => FIELDS[field] !== undefined && !visible(field, visit.version))) throw notAcceptable();
   return fields;
 }

@@ -120,6 +120,7 @@ export function newNode(body: JsonMap, now: number, serial: number): NodeRecord 
     target_power_state: null,
     reservation: null,
     last_error: null,
+    target_raid_config: {},
     clean_step: {},
     deploy_step: {},
     created_at: now,

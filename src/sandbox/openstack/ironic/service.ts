@@ -1,5 +1,5 @@
 import type { Context, Visit } from '../context.ts';
-import { type Call, finish, ironicTime, isUuid, reply, withHeaders } from '../http.ts';
+import { asBoolean, type Call, finish, ironicTime, isUuid, reply, withHeaders } from '../http.ts';
 import { type Answer, createRouter, type Routes } from '../router.ts';
 import type { Reply } from '../types.ts';
 import type { Tables } from '../world.ts';
@@ -15,15 +15,14 @@ import { portRoutes } from './ports.ts';
 const HEADER = 'x-openstack-ironic-api-version';
 
 const inventory: Routes<Visit> = {
-  'GET /v1/drivers': (_call, _params, visit) => reply(200, { drivers: [driver(visit)] }),
+  'GET /v1/drivers': (call, _params, visit) => {
+    const detail = asBoolean(call.query.get('detail') ?? 'no') === true;
+    return reply(200, { drivers: [detail ? wholeDriver(visit) : driver(visit)] });
+  },
   'GET /v1/drivers/:driver': (_call, { driver: name = '' }, visit) => {
     if (name !== 'fake-hardware')
       throw new IronicError(404, `Could not find the following driver(s) or hardware type(s): ${name}.`);
-    const interfaces = Object.entries(INTERFACES).flatMap(([kind, { default: standard, enabled }]) => [
-      [`default_${kind}_interface`, standard],
-      [`enabled_${kind}_interfaces`, enabled],
-    ]);
-    return reply(200, { ...driver(visit), ...Object.fromEntries(interfaces) });
+    return reply(200, wholeDriver(visit));
   },
   'GET /v1/conductors': (_call, _params, visit) => {
     needs(visit, 49);
@@ -208,6 +207,14 @@ function driver(visit: Visit) {
     properties: links(base, 'drivers', 'fake-hardware/properties'),
     type: 'dynamic',
   };
+}
+
+function wholeDriver(visit: Visit) {
+  const interfaces = Object.entries(INTERFACES).flatMap(([kind, { default: standard, enabled }]) => [
+    [`default_${kind}_interface`, standard],
+    [`enabled_${kind}_interfaces`, enabled],
+  ]);
+  return { ...driver(visit), ...Object.fromEntries(interfaces) };
 }
 
 function conductor(visit: Visit) {

@@ -1,4 +1,4 @@
-import type { Clock, Service, User } from '../types.ts';
+import type { ApplicationCredential, Clock, Service, User } from '../types.ts';
 
 /** How long a service goes on accepting a token that it has seen, after it was revoked. */
 const TOKEN_CACHE_MS = 300_000;
@@ -42,8 +42,13 @@ export interface Identity {
   userId(user: User): string;
   roleId(role: string): string;
   issue(
-    grant: Pick<Token, 'user' | 'scope' | 'methods' | 'applicationCredential'> & { readonly parent?: Token },
+    grant: Pick<Token, 'user' | 'scope' | 'methods' | 'applicationCredential'> & {
+      readonly parent?: Token;
+      readonly lifetime?: number;
+    },
   ): Token;
+  /** Credentials of all users; they may be added to. */
+  readonly credentials: Map<string, ApplicationCredential & { readonly user: User }>;
   /** The token, if this service accepts it now. */
   accept(id: string | undefined, service: Service): Token | null;
   /** Keystone's own knowledge, for validation. */
@@ -80,17 +85,21 @@ export function createIdentity(clock: Clock, ids: () => string, users: readonly 
     users,
     projects,
     domain: { id: 'default', name: 'Default' },
+    credentials: new Map(
+      users.flatMap((user) =>
+        (user.applicationCredentials ?? []).map((credential) => [credential.id, { ...credential, user }]),
+      ),
+    ),
     userId: (user) => userIds.get(user) ?? '',
     roleId(role) {
       const id = roleIds.get(role) ?? hexId();
       roleIds.set(role, id);
       return id;
     },
-    issue({ user, scope, methods, applicationCredential, parent }) {
+    issue({ user, scope, methods, applicationCredential, parent, lifetime: own }) {
       const now = clock.now();
       for (const [id, entry] of issued) {
-        if (entry.token.expiresAt > now) break;
-        issued.delete(id);
+        if (entry.token.expiresAt <= now) issued.delete(id);
       }
       count += 1;
       const body = `${hexId()}${hexId()}${hexId()}${hexId()}${hexId()}${hexId()}`.slice(0, 175);
@@ -103,7 +112,7 @@ export function createIdentity(clock: Clock, ids: () => string, users: readonly 
         methods,
         auditIds: [hexId().slice(0, 22), ...(parent?.auditIds.slice(0, 1) ?? [])],
         issuedAt: now,
-        expiresAt: parent?.expiresAt ?? now + lifetime,
+        expiresAt: parent?.expiresAt ?? now + (own ?? lifetime),
         applicationCredential,
       };
       issued.set(token.id, { token, serial: count, seen: new Map(), revoked: false });

@@ -74,6 +74,14 @@ const routes: Routes<Context> = {
         .map((project) => projectView(project, context));
       return reply(200, { projects, links: links(call, context) });
     }),
+  'POST /v3/users/:user/application_credentials': (call, _params, context) =>
+    asker(call, context, (token) => createCredential(call, token, context)),
+  'DELETE /v3/users/:user/application_credentials/:id': (call, { id = '' }, context) =>
+    asker(call, context, () =>
+      context.identity.credentials.delete(id)
+        ? reply(204)
+        : error(404, 'Not Found', `Could not find Application Credential: ${id}.`),
+    ),
   'GET /v3/users': (call, _params, context) =>
     asker(call, context, () => {
       const users = context.identity.users.map((user) => ({
@@ -234,35 +242,50 @@ function wantedScope(scope: unknown, user: User, context: Context): Scope {
 }
 
 function byApplicationCredential(proof: Record<string, unknown>, scope: unknown, context: Context): Reply {
-  const owners = context.identity.users.flatMap((user) =>
-    (user.applicationCredentials ?? []).map((credential) => ({ user, credential })),
-  );
-  let found: (typeof owners)[number] | undefined;
+  const { credentials } = context.identity;
+  let found = typeof proof['id'] === 'string' ? credentials.get(proof['id']) : undefined;
   if (proof['id'] === undefined) {
     const claim = proof['user'];
     if (!isMap(claim)) throw expecting('user', 'application_credential');
     if (claim['id'] === undefined) checkDomain(claim['domain'], 'user', context);
-    found = owners.find(
-      ({ user, credential }) =>
-        credential.name === proof['name'] &&
-        (claim['id'] === undefined ? user.name === claim['name'] : context.identity.userId(user) === claim['id']),
-    );
-  } else {
-    found = owners.find(({ credential }) => credential.id === proof['id']);
-    if (found === undefined) {
-      throw new Refusal(error(404, 'Not Found', `Could not find Application Credential: ${String(proof['id'])}.`));
-    }
+    const owns = (user: User) =>
+      claim['id'] === undefined ? user.name === claim['name'] : context.identity.userId(user) === claim['id'];
+    found = [...credentials.values()].find(({ name, user }) => name === proof['name'] && owns(user));
+  } else if (found === undefined) {
+    throw new Refusal(error(404, 'Not Found', `Could not find Application Credential: ${String(proof['id'])}.`));
   }
-  if (found === undefined || found.credential.secret !== proof['secret']) throw new Refusal(unauthorized(context));
+  if (found === undefined || found.secret !== proof['secret']) throw new Refusal(unauthorized(context));
   if (scope !== undefined) {
     const message = 'Error authenticating with application credential: Application credentials cannot request a scope.';
     throw new Refusal(reply(401, { error: { code: 401, identity: {}, message, title: 'Unauthorized' } }));
   }
-  const project = context.identity.projects.get(found.credential.project);
+  const project = context.identity.projects.get(found.project);
   if (project === undefined) throw new Refusal(unauthorized(context));
-  const { id, name } = found.credential;
-  return grant(found.user, { kind: 'project', project }, ['application_credential'], context, {
+  const { id, name, user } = found;
+  return grant(user, { kind: 'project', project }, ['application_credential'], context, {
     applicationCredential: { id, name },
+  });
+}
+
+/** Made in the project of the token; the secret is told this once. */
+function createCredential(call: Call, token: Token, context: Context): Reply {
+  const wanted = isMap(call.body) ? call.body['application_credential'] : undefined;
+  if (!isMap(wanted) || typeof wanted['name'] !== 'string') throw expecting('application_credential', 'request body');
+  if (token.scope.kind !== 'project') {
+    return error(
+      403,
+      'Forbidden',
+      'You are not authorized to perform the requested action: identity:create_application_credential.',
+    );
+  }
+  const { name } = wanted;
+  const id = context.ids().replaceAll('-', '');
+  const secret = typeof wanted['secret'] === 'string' ? wanted['secret'] : `${context.ids()}${context.ids()}`;
+  context.identity.credentials.set(id, { id, name, secret, project: token.scope.project.name, user: token.user });
+  const owner = { user_id: token.userId, project_id: token.scope.project.id, system: null, expires_at: null };
+  const roles = token.roles.map((role) => ({ id: context.identity.roleId(role), name: role }));
+  return reply(201, {
+    application_credential: { id, name, description: null, ...owner, unrestricted: false, roles, secret },
   });
 }
 
