@@ -50,6 +50,11 @@ export interface CloudConfig {
   readonly endpointOverrides: Readonly<Partial<Record<CatalogService, string>>>;
 }
 
+/** YAML's ways to say nothing. */
+function isEmpty(value: unknown): boolean {
+  return value === undefined || value === null || value === '' || value === '~' || value === 'null';
+}
+
 /** Reads one cloud's fields, collecting problems, so that all of them can be told at once. */
 class Fields {
   readonly problems: CloudProblem[] = [];
@@ -69,7 +74,7 @@ class Fields {
     this.problems.push({ file: this.#file, cloud: this.#cloud, field, problem, remedy });
   }
 
-  /** A value of the cloud itself. Numbers are taken as text, as openstacksdk does. */
+  /** A value of the cloud itself. Numbers (of a JSON file) are taken as text, as openstacksdk does. */
   top(...keys: string[]): string | null {
     return this.#text(this.raw, '', keys);
   }
@@ -87,7 +92,7 @@ class Fields {
   #text(from: Raw, prefix: string, keys: string[]): string | null {
     for (const key of keys) {
       const value = from[key];
-      if (value === undefined || value === null || value === '') continue;
+      if (isEmpty(value)) continue;
       if (typeof value === 'string') return value;
       if (typeof value === 'number') return String(value);
       this.fail(`${prefix}${key}`, 'must be text', 'Put the value in quotes.');
@@ -97,9 +102,11 @@ class Fields {
 
   boolean(key: string): boolean | null {
     const value = this.raw[key];
-    if (value === undefined || value === null || value === '') return null;
+    if (isEmpty(value)) return null;
     if (typeof value === 'boolean') return value;
-    if (typeof value === 'string' && /^(true|false|yes|no|1|0)$/i.test(value)) return /^(true|yes|1)$/i.test(value);
+    if (typeof value === 'string' && /^(true|false|yes|no|on|off|1|0)$/i.test(value)) {
+      return /^(true|yes|on|1)$/i.test(value);
+    }
     this.fail(key, 'must be true or false', `Write ${key}: true or ${key}: false.`);
     return null;
   }

@@ -138,8 +138,11 @@ function readIfThere(deps: CloudsDeps, path: string, unreadable: string[]): Raw 
 function parseFile(path: string, text: string): Raw {
   let content: unknown;
   try {
-    // YAML 1.1, as PyYAML reads it: `verify: no` is false.
-    content = path.endsWith('.json') ? JSON.parse(text) : parse(text, { version: '1.1', prettyErrors: false });
+    // Everything as text: a password of digits keeps its zeros, and PyYAML's own ideas (no is false) are applied where a
+    // field is read. Merge keys, because people share anchors between clouds.
+    content = path.endsWith('.json')
+      ? JSON.parse(text)
+      : parse(text, { schema: 'failsafe', merge: true, prettyErrors: false });
   } catch (thrown) {
     // The parser's own message may quote the line, and the line may be a password.
     const at = positionOf(thrown, text);
