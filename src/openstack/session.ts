@@ -59,9 +59,14 @@ export function createSession(controlPlane: string, cloud: CloudConfig, http: Ht
   async function token(signal: AbortSignal | undefined, lastsMs = 0): Promise<Token> {
     if (current && usable(current, lastsMs)) return current;
     if (refused && clock.now() < refused.until) throw refused.error;
-    underway ??= fetchToken().finally(() => {
-      underway = null;
-    });
+    if (signal?.aborted) throw new AbortError(signal.reason);
+    if (underway === null) {
+      underway = fetchToken().finally(() => {
+        underway = null;
+      });
+      // All callers may have left before it fails: then nobody is there to take the error, and that is all right.
+      underway.catch(() => {});
+    }
     return abortable(underway, signal);
   }
 
