@@ -1,13 +1,17 @@
 import type { ControlPlaneName } from '../../machines/domain.ts';
 import type { ControlPlane } from '../openstack/control-plane.ts';
+import type { Image } from '../openstack/glance/schema.ts';
 import type { Clock } from '../openstack/http.ts';
+import type { Network } from '../openstack/neutron/schema.ts';
+import type { Flavor } from '../openstack/nova/schema.ts';
 
-export type NamedKind = 'flavor' | 'image' | 'network';
-
-export interface Named {
-  readonly id: string;
-  readonly name: string | null;
+/** What the configuration calls by name, each as its service lists it. */
+export interface Entries {
+  flavor: Flavor;
+  image: Image;
+  network: Network;
 }
+export type NamedKind = keyof Entries;
 
 /** Thrown when a name is not there, or more than once. */
 export class NotInCatalogueError extends Error {
@@ -32,48 +36,56 @@ export class Catalogue {
   }
 
   /** Everything of a kind; with `fresh`, asked anew. Rejects with the client's error. */
-  async list(at: ControlPlaneName, kind: NamedKind, fresh = false): Promise<readonly Named[]> {
+  async list<K extends NamedKind>(at: ControlPlaneName, kind: K, fresh = false): Promise<readonly Entries[K][]> {
     const key = `${at} ${kind}`;
     const known = this.#lists.get(key);
-    if (!fresh && known !== undefined && this.#clock.now() - known.at < KEEP_MS) return known.list;
+    if (!fresh && known !== undefined && this.#clock.now() - known.at < KEEP_MS) {
+      return known.list as Promise<readonly Entries[K][]>;
+    }
     const list = this.#ask(at, kind);
     this.#lists.set(key, { at: this.#clock.now(), list });
     list.catch(() => this.#lists.delete(key));
-    return list;
+    return list as Promise<readonly Entries[K][]>;
   }
 
   /** The id of what is called so (a name or an id). Throws {@link NotInCatalogueError} with the names that are there. */
   async idOf(at: ControlPlaneName, kind: NamedKind, nameOrId: string): Promise<string> {
     const list = await this.list(at, kind);
-    return pick(list, nameOrId) ?? this.#complain(at, kind, nameOrId, list);
+    const found = pick<Named>(list, nameOrId);
+    if (found === undefined) throw new NotInCatalogueError(whyNotPicked(at, kind, nameOrId, list));
+    return found.id;
   }
 
   async #ask(at: ControlPlaneName, kind: NamedKind): Promise<readonly Named[]> {
     const cloud = this.#controlPlanes.get(at);
     if (cloud === undefined) throw new Error(`${at} is not a configured control plane`);
-    if (kind === 'flavor') return (await cloud.nova.listFlavors()).map(({ id, name }) => ({ id, name }));
-    if (kind === 'image') {
-      const images = await cloud.glance.listImages();
-      return images.filter((image) => image.status === 'active').map(({ id, name }) => ({ id, name }));
+    switch (kind) {
+      case 'flavor':
+        return cloud.nova.listFlavors();
+      case 'image':
+        return (await cloud.glance.listImages()).filter((image) => image.status === 'active');
+      case 'network':
+        return cloud.neutron.listNetworks();
     }
-    return (await cloud.neutron.listNetworks()).map(({ id, name }) => ({ id, name }));
-  }
-
-  #complain(at: ControlPlaneName, kind: NamedKind, nameOrId: string, list: readonly Named[]): never {
-    const same = list.filter((entry) => entry.name === nameOrId);
-    if (same.length > 1) {
-      throw new NotInCatalogueError(`${at} has ${same.length} ${kind}s called "${nameOrId}"; name one by its id`);
-    }
-    const names = list.map((entry) => entry.name ?? entry.id).slice(0, 8);
-    throw new NotInCatalogueError(
-      `${at} has no ${kind} "${nameOrId}"; it has ${names.length === 0 ? 'none at all' : names.join(', ')}`,
-    );
   }
 }
 
-function pick(list: readonly Named[], nameOrId: string): string | undefined {
+type Named = { readonly id: string; readonly name: string | null };
+
+/** By id, else by a name that only one has. */
+export function pick<T extends Named>(list: readonly T[], nameOrId: string): T | undefined {
   const byId = list.find((entry) => entry.id === nameOrId);
-  if (byId !== undefined) return byId.id;
+  if (byId !== undefined) return byId;
   const byName = list.filter((entry) => entry.name === nameOrId);
-  return byName.length === 1 ? byName[0]?.id : undefined;
+  return byName.length === 1 ? byName[0] : undefined;
+}
+
+/** Why a name could not be picked, with what there is instead. */
+export function whyNotPicked(at: ControlPlaneName, kind: NamedKind, nameOrId: string, list: readonly Named[]): string {
+  const same = list.filter((entry) => entry.name === nameOrId);
+  if (same.length > 1) return `${at} has ${same.length} ${kind}s called "${nameOrId}"; name one by its id`;
+  const names = list.map((entry) => entry.name ?? entry.id);
+  const shown =
+    names.length === 0 ? 'none at all' : `${names.slice(0, 8).join(', ')}${names.length > 8 ? ', ...' : ''}`;
+  return `${at} has no ${kind} "${nameOrId}"; it has ${shown}`;
 }

@@ -1,5 +1,4 @@
-import type { Failure } from '../../machines/errors.ts';
-import { Failure as FailureError } from '../../machines/errors.ts';
+import { Failure } from '../../machines/errors.ts';
 import type { Item } from '../../machines/migration/items.ts';
 import type { GateAnswer, GateInput } from '../../machines/migration/setup.ts';
 import type { ApplicationHealth, ApplicationPlugin, PluginContext } from '../../machines/plugin.ts';
@@ -54,7 +53,7 @@ export async function soak(
 }
 
 function gaveUp(health: ApplicationHealth): Failure {
-  return new FailureError({
+  return new Failure({
     reason: health.health === 'unknown' ? 'application_unknown' : 'application_unhealthy',
     next: 'stop',
     message: `The application did not stay healthy during the soak: ${complaint(health)}`,

@@ -1,0 +1,199 @@
+import type { DeploymentId, NodeUuid } from '../../machines/domain.ts';
+import type { MigrationOutput, MigrationPorts } from '../../machines/migration/setup.ts';
+import type { Survey } from '../actors/survey.ts';
+import type { Config } from '../config/types.ts';
+import type { Clock } from '../openstack/http.ts';
+import type { DeepReadonly, Store, StoredDeployment } from '../store/types.ts';
+import { itemsOf, sight } from './resume.ts';
+import type { Run, RunListener, Timers } from './run.ts';
+import { startRun } from './run.ts';
+import type { Consequence } from './tracker.ts';
+import { Tracker } from './tracker.ts';
+import type { DeploymentEvent } from './types.ts';
+import type { Live } from './view.ts';
+
+export interface CrewDeps {
+  readonly config: Pick<Config, 'deployment' | 'roles'>;
+  readonly store: Store;
+  readonly survey: Survey;
+  readonly clock: Clock;
+  readonly ports: (record: DeepReadonly<StoredDeployment>, listener: RunListener) => MigrationPorts;
+  /** What happened that no caller waits for: a store that cannot be written, a machine that broke. */
+  readonly onError: (error: unknown, deployment: DeploymentId) => void;
+  readonly timers?: Timers;
+}
+
+interface Job {
+  readonly tracker: Tracker;
+  readonly cancel: AbortController;
+  run: Run | null;
+}
+
+/**
+ * Carries deployments out: looks where the nodes are, runs the migration machine, keeps the record up to date. A start,
+ * a restart after a kill and the reopening for an abort are the same thing.
+ */
+export class Crew {
+  readonly #deps: CrewDeps;
+  readonly #jobs = new Map<DeploymentId, Job>();
+  #listener: (id: DeploymentId, event: DeploymentEvent) => void = () => undefined;
+  /** Consequences are applied one after the other, so that what is told is what the record says. */
+  #tail: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  constructor(deps: CrewDeps) {
+    this.#deps = deps;
+  }
+
+  onEvent(listener: (id: DeploymentId, event: DeploymentEvent) => void): void {
+    this.#listener = listener;
+  }
+
+  live(id: DeploymentId): Live | undefined {
+    return this.#jobs.get(id)?.tracker.live;
+  }
+
+  /** The addresses of the node's instance as last seen, in the target first. */
+  addressesOf(record: DeepReadonly<StoredDeployment>, uuid: NodeUuid): readonly string[] {
+    for (const at of [record.target, record.source]) {
+      const index = this.#deps.survey.last({ of: 'instances', at });
+      const instance = index?.answer.ok ? index.answer.value.on(uuid, null)[0] : undefined;
+      if (instance !== undefined) return instance.addresses;
+    }
+    return [];
+  }
+
+  start(id: DeploymentId, why: 'new' | 'resumed' | 'reopened'): void {
+    if (this.#closed || this.#jobs.has(id)) return;
+    const record = this.#record(id);
+    if (record === undefined) return;
+    const job: Job = {
+      tracker: new Tracker(record.state, this.#deps.clock),
+      cancel: new AbortController(),
+      run: null,
+    };
+    this.#jobs.set(id, job);
+    if (why === 'resumed') this.#then(id, { event: { type: 'resumed' } });
+    this.#launch(id, job, why === 'reopened').catch((error) => {
+      if (!job.cancel.signal.aborted) this.#deps.onError(error, id);
+    });
+  }
+
+  stop(id: DeploymentId): void {
+    this.#jobs.get(id)?.run?.stop();
+  }
+
+  abort(id: DeploymentId): void {
+    this.#jobs.get(id)?.run?.abort();
+  }
+
+  /** Waits until everything told so far is in the record. */
+  async settled(): Promise<void> {
+    await this.#tail;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const job of this.#jobs.values()) {
+      job.cancel.abort();
+      job.run?.drop();
+    }
+    this.#jobs.clear();
+    await this.#tail;
+  }
+
+  async #launch(id: DeploymentId, job: Job, reopened: boolean): Promise<void> {
+    const { survey, clock, config } = this.#deps;
+    for (;;) {
+      const record = this.#record(id);
+      if (record === undefined) return;
+      const sighted = await sight(record, survey, clock);
+      if (sighted.ok) {
+        job.cancel.signal.throwIfAborted();
+        this.#run(id, job, itemsOf(this.#record(id) ?? record, sighted.seen, reopened));
+        return;
+      }
+      // Nothing is concluded from a cloud that does not answer.
+      this.#then(id, {
+        record: (draft) => {
+          draft.note = `Cannot tell where the nodes are: ${sighted.why}`;
+        },
+      });
+      await clock.sleep(config.deployment.pollMs, job.cancel.signal);
+    }
+  }
+
+  #run(id: DeploymentId, job: Job, items: ReturnType<typeof itemsOf>): void {
+    const { config } = this.#deps;
+    const record = this.#record(id);
+    if (record === undefined) return;
+    const { tracker } = job;
+    const listener: RunListener = {
+      migration: (report) => this.#then(id, tracker.migration(report)),
+      node: (report) => this.#then(id, tracker.node(report)),
+      waiting: (uuid, reason) => this.#then(id, tracker.waiting(uuid, reason)),
+      ended: (output) => this.#end(id, output),
+      broken: (error) => {
+        this.#deps.onError(error, id);
+        this.#end(id, { state: 'stuck', note: 'Ephyra itself failed; see its log. The nodes are where they were.' });
+      },
+    };
+    const windowOf: Record<string, number> = {};
+    for (const role of config.roles) if (role.maxUnavailable !== null) windowOf[role.name] = role.maxUnavailable;
+    const { canary, failureBudget, nodeAttempts } = config.deployment;
+    job.run = startRun({
+      record,
+      items,
+      options: { canary, failureBudget, nodeAttempts, windowOf },
+      ports: () => this.#deps.ports(record, listener),
+      listener,
+      ...(this.#deps.timers === undefined ? {} : { timers: this.#deps.timers }),
+    });
+  }
+
+  #end(id: DeploymentId, output: MigrationOutput): void {
+    let from = this.#record(id)?.state ?? output.state;
+    this.#then(id, {
+      record: (draft) => {
+        from = draft.state;
+        draft.state = output.state;
+        draft.note = output.note;
+        draft.endedAt = this.#deps.clock.now();
+        draft.endedBy = draft.intentBy;
+      },
+      get event(): DeploymentEvent {
+        return { type: 'state', from, to: output.state };
+      },
+    });
+    this.#tail = this.#tail.then(() => void this.#jobs.delete(id));
+  }
+
+  /** Puts a consequence into the record, then tells it. A store that cannot be written stops no migration. */
+  #then(id: DeploymentId, consequence: Consequence): void {
+    const { record } = consequence;
+    if (record === undefined) {
+      if (consequence.event !== undefined) this.#tail = this.#tail.then(() => this.#tell(id, consequence));
+      return;
+    }
+    this.#tail = this.#tail.then(async () => {
+      try {
+        await this.#deps.store.update((draft) => {
+          const found = draft.deployments.find((other) => other.id === id);
+          if (found !== undefined) record(found);
+        });
+      } catch (error) {
+        if (!this.#closed) this.#deps.onError(error, id);
+      }
+      this.#tell(id, consequence);
+    });
+  }
+
+  #tell(id: DeploymentId, consequence: Consequence): void {
+    const { event } = consequence;
+    if (event !== undefined) this.#listener(id, event);
+  }
+
+  #record(id: DeploymentId): DeepReadonly<StoredDeployment> | undefined {
+    return this.#deps.store.read().deployments.find((record) => record.id === id);
+  }
+}

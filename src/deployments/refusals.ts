@@ -1,0 +1,36 @@
+import type { Answer, PlanProblem, Refusal, RefusalCode } from './types.ts';
+
+export const granted = <T>(value: T): Answer<T> => ({ ok: true, value });
+
+/** An answer that fits every question. */
+export type RefusedAnswer = Extract<Answer<never>, { ok: false }>;
+
+/** A refusal as an answer: what is wrong, and what to do next. */
+export function refused(
+  code: RefusalCode,
+  message: string,
+  remedy: string,
+  problems: readonly PlanProblem[] = [],
+): RefusedAnswer {
+  return { ok: false, refusal: { code, message, remedy, problems } };
+}
+
+/** Thrown inside a store update to leave it untouched; turned into an answer outside. */
+export class Refused extends Error {
+  override readonly name = 'Refused';
+  readonly refusal: Refusal;
+  constructor(code: RefusalCode, message: string, remedy: string) {
+    super(message);
+    this.refusal = { code, message, remedy, problems: [] };
+  }
+}
+
+/** Runs a store update whose check and claim are one: a {@link Refused} thrown inside becomes the answer. */
+export async function claimed<T>(update: Promise<T>): Promise<Answer<T>> {
+  try {
+    return granted(await update);
+  } catch (error) {
+    if (error instanceof Refused) return { ok: false, refusal: error.refusal };
+    throw error;
+  }
+}

@@ -1,0 +1,96 @@
+import type { InstanceFacts, NodeFacts } from '../../machines/domain.ts';
+import { METADATA } from '../../machines/domain.ts';
+import type { Item, Place } from '../../machines/migration/items.ts';
+import type { Survey } from '../actors/survey.ts';
+import type { Clock } from '../openstack/http.ts';
+import type { DeepReadonly, StoredDeployment, StoredResult } from '../store/types.ts';
+
+/** What both Ironics and the target's Nova say of one node. */
+export interface Sighting {
+  readonly inSource: NodeFacts | null;
+  readonly inTarget: NodeFacts | null;
+  readonly instancesInTarget: readonly InstanceFacts[];
+}
+
+/** Looks where the nodes of a deployment are; the reason when that cannot be told now. */
+export async function sight(
+  record: DeepReadonly<Pick<StoredDeployment, 'source' | 'target' | 'nodes'>>,
+  survey: Survey,
+  clock: Clock,
+): Promise<{ ok: true; seen: Map<string, Sighting> } | { ok: false; why: string }> {
+  const now = clock.now();
+  const after = survey.mark();
+  const [source, target, instances] = await Promise.all([
+    survey.read({ of: 'nodes', at: record.source }, after, now),
+    survey.read({ of: 'nodes', at: record.target }, after, now),
+    survey.read({ of: 'instances', at: record.target }, after, now),
+  ]);
+  if (!source.answer.ok) return { ok: false, why: source.answer.why };
+  if (!target.answer.ok) return { ok: false, why: target.answer.why };
+  if (!instances.answer.ok) return { ok: false, why: instances.answer.why };
+  const seen = new Map<string, Sighting>();
+  for (const { uuid } of record.nodes) {
+    const inTarget = target.answer.value.get(uuid) ?? null;
+    seen.set(uuid, {
+      inSource: source.answer.value.get(uuid) ?? null,
+      inTarget,
+      instancesInTarget: instances.answer.value.on(uuid, inTarget?.instanceUuid ?? null),
+    });
+  }
+  return { ok: true, seen };
+}
+
+/**
+ * Where each node of a deployment goes on after a start. What is seen decides; the record only adds what cannot be
+ * seen: which nodes were on their way back, how often each was tried, and the order in which they arrived.
+ */
+export function itemsOf(
+  record: DeepReadonly<StoredDeployment>,
+  seen: ReadonlyMap<string, Sighting>,
+  reopened: boolean,
+): Item[] {
+  const results = new Map(record.results.map((result) => [result.uuid, result]));
+  const items = record.nodes.map((node): Item => {
+    const result = results.get(node.uuid);
+    const place = placeOf(record, seen.get(node.uuid), result, reopened);
+    return {
+      ...node,
+      place,
+      tries: result?.attempts ?? (place === 'waiting' ? 0 : 1),
+      failure: place === 'back' || place === 'stuck' ? (result?.failure ?? null) : null,
+    };
+  });
+  // The machine takes the order of arrival from the order of the items that have moved.
+  const arrivedAt = (item: Item) => results.get(item.uuid)?.endedAt ?? 0;
+  const moved = items.filter((item) => item.place === 'moved').sort((a, b) => arrivedAt(a) - arrivedAt(b));
+  return [...moved, ...items.filter((item) => item.place !== 'moved')];
+}
+
+function placeOf(
+  record: DeepReadonly<StoredDeployment>,
+  sighting: Sighting | undefined,
+  result: DeepReadonly<StoredResult> | undefined,
+  reopened: boolean,
+): Place {
+  const abort = record.intent === 'abort';
+  const underWay: Place = abort || result?.place === 'going_back' ? 'going_back' : 'moving';
+  if (sighting === undefined) return underWay;
+  const { inSource, inTarget } = sighting;
+  if (isOurs(inSource, record.id) || isOurs(inTarget, record.id)) {
+    // A person was called for it and nobody has said that it may go on.
+    return result?.place === 'stuck' && !reopened ? 'stuck' : underWay;
+  }
+  if (inTarget !== null && inSource === null) {
+    const booted = sighting.instancesInTarget.some((instance) => instance.metadata[METADATA.deployment] === record.id);
+    return booted ? 'moved' : underWay;
+  }
+  if (inSource !== null && inTarget === null) {
+    if (abort) return 'back';
+    return result?.place === 'back' ? 'back' : 'waiting';
+  }
+  // In neither, or unmarked in both: the node machine looks closer and says so.
+  return underWay;
+}
+
+const isOurs = (node: NodeFacts | null, deployment: string): boolean =>
+  node !== null && node.marker !== null && node.marker !== 'invalid' && node.marker.deployment === deployment;

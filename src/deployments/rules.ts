@@ -1,0 +1,175 @@
+import type { ControlPlaneName } from '../../machines/domain.ts';
+import type { DeploymentConfig } from '../config/types.ts';
+import { isEnded } from '../store/state.ts';
+import type { DeepReadonly, StoredDeployment, StoreState } from '../store/types.ts';
+import { lockOn } from './locks.ts';
+import type { RefusedAnswer } from './refusals.ts';
+import { Refused, refused } from './refusals.ts';
+import type { Actor, DecisionRequest, DeployRequest, PlanView } from './types.ts';
+
+/**
+ * Who may start, approve and end what, and when not. Pure: they take the state and throw {@link Refused}, so that they
+ * run inside the store update that makes the claim - check and claim are one (invariant 8).
+ */
+type State = DeepReadonly<StoreState>;
+type Pair = { readonly source: ControlPlaneName; readonly target: ControlPlaneName };
+
+/** What is wrong with a request whatever the state of the world. */
+export function refuseRequest(request: DeployRequest, names: readonly ControlPlaneName[]): RefusedAnswer | null {
+  for (const name of [request.source, request.target]) {
+    if (!names.includes(name)) {
+      const configured = `Configured are: ${names.join(', ')}.`;
+      return refused('unknown_control_plane', `There is no control plane "${name}".`, configured);
+    }
+  }
+  if (request.source === request.target) {
+    const other = names.find((name) => name !== request.source) ?? 'cp2';
+    return refused(
+      'same_control_plane',
+      `Source and target are both ${request.source}.`,
+      `Name two: /ephyra deploy ${request.source}→${other}`,
+    );
+  }
+  const max = request.options?.maxUnavailable;
+  if (max !== undefined && (!Number.isInteger(max) || max < 1)) {
+    return refused('bad_option', `maxUnavailable is ${max}.`, 'Give a whole number from 1 on.');
+  }
+  return null;
+}
+
+export function refuseScope(scope: string, names: readonly ControlPlaneName[]): RefusedAnswer | null {
+  if (scope === 'all' || names.includes(scope)) return null;
+  return refused(
+    'unknown_control_plane',
+    `There is no control plane "${scope}".`,
+    `Configured are: ${names.join(', ')}; leave it out to mean all of them.`,
+  );
+}
+
+export function refuseLocked(state: State, { source, target }: Pair, now: number): void {
+  const lock = lockOn(state.locks, [source, target], now);
+  if (lock === undefined) return;
+  const until = lock.expiresAt === null ? '' : ` until ${new Date(lock.expiresAt).toISOString()}`;
+  throw new Refused(
+    'locked',
+    `${scopeName(lock.scope)} is locked by ${lock.owner.display}${until}: ${lock.reason}`,
+    `Wait, or ask ${lock.owner.display} to unlock it: /ephyra unlock${scopeWord(lock.scope)}`,
+  );
+}
+
+/** Locks, and deployments that share a control plane with this one. */
+export function refuseStart(state: State, pair: Pair, now: number): void {
+  refuseLocked(state, pair, now);
+  const mine = [pair.source, pair.target];
+  const busy = state.deployments.find(
+    (record) => !isEnded(record) && (mine.includes(record.source) || mine.includes(record.target)),
+  );
+  if (busy === undefined) return;
+  throw new Refused(
+    'busy',
+    `Deployment ${busy.id} (${busy.source}→${busy.target}) is ${inWords(busy.state)}.`,
+    'Wait for it, or end it: /ephyra stop or /ephyra abort',
+  );
+}
+
+/** An ended deployment can be taken back only while nothing has been built upon it. */
+export function refuseReopening(state: State, record: DeepReadonly<StoredDeployment>, now: number): void {
+  refuseStart(state, record, now);
+  const later = state.deployments.slice(state.deployments.findIndex(({ id }) => id === record.id) + 1);
+  const newer = later.find((other) => other.startedAt !== null);
+  if (newer === undefined) return;
+  throw new Refused(
+    'wrong_state',
+    `${record.id} is not the last deployment; ${newer.id} came after it.`,
+    `To bring the nodes back: /ephyra deploy ${record.target}→${record.source}`,
+  );
+}
+
+export function refuseApproval(
+  record: DeepReadonly<StoredDeployment>,
+  request: DecisionRequest & { digest?: string },
+  allowSelf: boolean,
+  now: number,
+): void {
+  if (record.state !== 'awaiting_approval') {
+    const by = record.approval === null ? '' : `, approved by ${record.approval.by.display}`;
+    throw new Refused('wrong_state', `${record.id} is ${inWords(record.state)}${by}.`, 'See it: /ephyra status');
+  }
+  if (record.approvalExpiresAt !== null && record.approvalExpiresAt <= now) {
+    throw new Refused(
+      'approval_expired',
+      `The plan of ${record.id} is too old to approve.`,
+      `Make a new one: /ephyra deploy ${record.source}→${record.target}`,
+    );
+  }
+  if (request.digest !== undefined && request.digest !== record.digest) {
+    throw new Refused(
+      'digest_changed',
+      `What was approved is another plan than ${record.digest}.`,
+      'Use the newest card, or /ephyra approve',
+    );
+  }
+  if (!allowSelf && record.requestedBy.id === request.by.id) {
+    throw new Refused(
+      'self_approval',
+      'Whoever asks for a deployment cannot approve it.',
+      'Ask another approver to press Approve.',
+    );
+  }
+}
+
+export function ended(record: DeepReadonly<StoredDeployment>, more: string): Refused {
+  return new Refused('wrong_state', `${record.id} is ${inWords(record.state)}. ${more}`, 'See it: /ephyra status');
+}
+
+/** Ends a deployment that nobody has approved yet; a running one is left to the crew. */
+export function withdraw(record: StoredDeployment, by: Actor, now: number): 'withdrawn' | 'running' {
+  if (record.state !== 'awaiting_approval') return 'running';
+  record.state = 'stopped';
+  record.endedAt = now;
+  record.endedBy = by;
+  record.note = 'Withdrawn before it started.';
+  return 'withdrawn';
+}
+
+/** The record of a new deployment, from the plan that it is for. */
+export function newRecord(
+  request: DeployRequest,
+  plan: PlanView,
+  by: { config: DeploymentConfig; now: number; nonce: string; lastEpoch: number },
+): StoredDeployment {
+  const { approval, canary } = by.config;
+  const day = new Date(by.now).toISOString().slice(0, 10).replaceAll('-', '');
+  return {
+    id: `d-${day}-${by.nonce}`,
+    // Grows even over a lost store: epochs fence off whoever still acts for an older one.
+    epoch: Math.max(by.lastEpoch + 1, Math.floor(by.now / 1000)),
+    source: plan.source,
+    target: plan.target,
+    requestedBy: { ...request.by },
+    requestedAt: by.now,
+    options: {
+      maxUnavailable: plan.maxUnavailable,
+      nodes: request.options?.nodes === undefined ? null : [...request.options.nodes],
+    },
+    nodes: plan.nodes.map((node) => ({ ...node })),
+    excluded: plan.excluded.map((node) => ({ ...node })),
+    digest: plan.digest,
+    approval: null,
+    approvalExpiresAt: approval.required ? by.now + approval.expiresMs : null,
+    intent: 'forward',
+    intentBy: null,
+    state: approval.required ? 'awaiting_approval' : canary > 0 ? 'canary' : 'rolling',
+    startedAt: approval.required ? null : by.now,
+    endedAt: null,
+    endedBy: null,
+    note: null,
+    thread: null,
+    idempotencyKeys: request.idempotencyKey === undefined ? [] : [request.idempotencyKey],
+    results: [],
+  };
+}
+
+export const scopeName = (scope: string): string => (scope === 'all' ? 'Everything' : scope);
+export const scopeWord = (scope: string): string => (scope === 'all' ? '' : ` ${scope}`);
+const inWords = (state: string): string => state.replaceAll('_', ' ');

@@ -1,0 +1,74 @@
+import { createActor } from 'xstate';
+import type { Move, NodeUuid } from '../../machines/domain.ts';
+import type { Item } from '../../machines/migration/items.ts';
+import { createMigrationMachine } from '../../machines/migration/machine.ts';
+import type { MigrationOutput, MigrationPorts, MigrationReport } from '../../machines/migration/setup.ts';
+import type { NodeReport } from '../../machines/node/setup.ts';
+import type { DeepReadonly, StoredDeployment } from '../store/types.ts';
+
+/** What a running migration tells about itself. */
+export interface RunListener {
+  readonly migration: (report: MigrationReport) => void;
+  readonly node: (report: NodeReport) => void;
+  readonly waiting: (uuid: NodeUuid, reason: string | null) => void;
+  readonly ended: (output: MigrationOutput) => void;
+  readonly broken: (error: unknown) => void;
+}
+
+export interface RunSetup {
+  readonly record: DeepReadonly<StoredDeployment>;
+  readonly items: readonly Item[];
+  readonly options: { canary: number; failureBudget: number; nodeAttempts: number; windowOf: Record<string, number> };
+  /** Ports of the machines for this run. */
+  readonly ports: (listener: RunListener) => MigrationPorts;
+  readonly listener: RunListener;
+  /** Injected timers of the machines, for simulations; default: the process's own. */
+  readonly timers?: Timers;
+}
+
+export interface Timers {
+  setTimeout: (fn: (...args: unknown[]) => void, ms: number) => unknown;
+  clearTimeout: (id: unknown) => void;
+}
+
+/** A deployment that is being carried out. */
+export interface Run {
+  stop(): void;
+  abort(): void;
+  /** Ends the actors without touching anything: what is under way is found again at the next start. */
+  drop(): void;
+}
+
+/** Builds the actors of a deployment from what is observed and starts them. */
+export function startRun(setup: RunSetup): Run {
+  const { record, listener } = setup;
+  const machine = createMigrationMachine(setup.ports(listener));
+  const actor = createActor(machine, {
+    ...(setup.timers === undefined ? {} : { clock: setup.timers as never }),
+    input: {
+      course: {
+        deployment: record.id,
+        epoch: record.epoch,
+        source: record.source,
+        target: record.target,
+      } satisfies Pick<Move, 'deployment' | 'epoch' | 'source' | 'target'>,
+      items: setup.items,
+      options: { window: record.options.maxUnavailable, ...setup.options },
+      intent: record.intent,
+    },
+  });
+  actor.subscribe({
+    complete: () => {
+      const { output } = actor.getSnapshot();
+      if (output === undefined) listener.broken(new Error('the migration ended without an outcome'));
+      else listener.ended(output);
+    },
+    error: (error) => listener.broken(error),
+  });
+  actor.start();
+  return {
+    stop: () => actor.send({ type: 'STOP' }),
+    abort: () => actor.send({ type: 'ABORT' }),
+    drop: () => void actor.stop(),
+  };
+}

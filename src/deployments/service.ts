@@ -1,0 +1,435 @@
+import type { ControlPlaneName, DeploymentId } from '../../machines/domain.ts';
+import type { Config } from '../config/types.ts';
+import type { Clock } from '../openstack/http.ts';
+import { isEnded } from '../store/state.ts';
+import type { DeepReadonly, Store, StoredDeployment, StoreState } from '../store/types.ts';
+import type { Crew } from './crew.ts';
+import { holding, lockView } from './locks.ts';
+import type { PlanResult } from './plan.ts';
+import type { RefusedAnswer } from './refusals.ts';
+import { claimed, granted, Refused, refused } from './refusals.ts';
+import {
+  ended,
+  newRecord,
+  refuseApproval,
+  refuseLocked,
+  refuseReopening,
+  refuseRequest,
+  refuseScope,
+  refuseStart,
+  scopeName,
+  withdraw,
+} from './rules.ts';
+import type {
+  Actor,
+  Answer,
+  Change,
+  DecisionRequest,
+  DeploymentEvent,
+  Deployments,
+  DeploymentView,
+  DeployRequest,
+  LockRequest,
+  LockView,
+  PlanView,
+  Thread,
+  UnlockRequest,
+} from './types.ts';
+import { viewOf } from './view.ts';
+
+export interface ServiceDeps {
+  readonly config: Pick<Config, 'controlPlanes' | 'deployment'>;
+  readonly store: Store;
+  readonly clock: Clock;
+  /** Short random text, e.g. `k3f9`; makes ids unique over lost stores. */
+  readonly nonce: () => string;
+  readonly plan: (request: DeployRequest) => Promise<PlanResult>;
+  /** Carries deployments out. */
+  readonly crew: Crew;
+  /** A listener that throws is our bug, never a reason to stop. */
+  readonly onListenerError: (error: unknown) => void;
+}
+
+export const SYSTEM: Actor = { via: 'system', id: 'ephyra', display: 'Ephyra' };
+/** A plan as old as that is made again before it is approved: the world may have moved on. */
+const PLAN_KEEPS_MS = 15 * 60_000;
+
+/** The one door. Rules are here; carrying out is the crew's, presenting the faces'. */
+export class DeploymentService implements Deployments {
+  readonly #deps: ServiceDeps;
+  readonly #listeners = new Set<(change: Change) => void>();
+  #closing = false;
+
+  constructor(deps: ServiceDeps) {
+    this.#deps = deps;
+    deps.crew.onEvent((id, event) => this.#tell(id, event));
+  }
+
+  controlPlanes(): ControlPlaneName[] {
+    return this.#deps.config.controlPlanes.map(({ name }) => name);
+  }
+
+  // --- asking -----------------------------------------------------------------------------------------------------------
+
+  async plan(request: DeployRequest): Promise<Answer<PlanView>> {
+    const refusal = this.#refuseRequest(request);
+    if (refusal !== null) return refusal;
+    const { plan, problems } = await this.#deps.plan(request);
+    if (plan === null || problems.length > 0) return this.#planFailed(request, problems);
+    return granted(plan);
+  }
+
+  list(): DeploymentView[] {
+    return [...this.#state().deployments].reverse().map((record) => this.#view(record));
+  }
+
+  get(id?: DeploymentId): DeploymentView | undefined {
+    const record = this.#find(id);
+    return record === undefined ? undefined : this.#view(record);
+  }
+
+  locks(): LockView[] {
+    return holding(this.#state().locks, this.#now()).map(lockView);
+  }
+
+  // --- starting ---------------------------------------------------------------------------------------------------------
+
+  async deploy(request: DeployRequest): Promise<Answer<DeploymentView>> {
+    const refusal = this.#refuseRequest(request);
+    if (refusal !== null) return refusal;
+    const earlier = this.#byKey(request.idempotencyKey);
+    if (earlier !== undefined) return granted(this.#view(earlier));
+    // Cheap refusals first: nobody waits for a preflight to hear that there is a lock.
+    try {
+      refuseStart(this.#state(), request, this.#now());
+    } catch (error) {
+      if (error instanceof Refused) return { ok: false, refusal: error.refusal };
+      throw error;
+    }
+    const { plan, problems } = await this.#deps.plan(request);
+    if (plan === null || problems.length > 0) return this.#planFailed(request, problems);
+
+    const recorded = await claimed(
+      this.#deps.store.update((draft) => {
+        const twin = this.#byKey(request.idempotencyKey, draft);
+        if (twin !== undefined) return { id: twin.id, fresh: false };
+        refuseStart(draft, request, this.#now());
+        const record = this.#newRecord(request, plan, draft);
+        draft.epoch = record.epoch;
+        draft.deployments.push(record);
+        return { id: record.id, fresh: true };
+      }),
+    );
+    if (!recorded.ok) return recorded;
+    const { id, fresh } = recorded.value;
+    if (fresh) {
+      this.#tell(id, { type: 'requested' });
+      if (!this.#deps.config.deployment.approval.required) this.#deps.crew.start(id, 'new');
+    }
+    return this.#answer(id);
+  }
+
+  async approve(request: DecisionRequest & { digest?: string }): Promise<Answer<DeploymentView>> {
+    const record = this.#find(request.id);
+    if (record === undefined) return this.#noDeployment();
+    const stale = this.#now() - record.requestedAt > PLAN_KEEPS_MS;
+    if (record.state === 'awaiting_approval' && stale) {
+      const changed = await this.#replan(record);
+      if (changed !== null) return changed;
+    }
+    const approved = await claimed(
+      this.#deps.store.update((draft) => {
+        const found = draft.deployments.find(({ id }) => id === record.id);
+        if (found === undefined) throw this.#gone(record.id);
+        refuseApproval(found, request, this.#deps.config.deployment.approval.allowSelf, this.#now());
+        refuseLocked(draft, found, this.#now());
+        found.approval = { by: request.by, at: this.#now() };
+        found.state = this.#deps.config.deployment.canary > 0 ? 'canary' : 'rolling';
+        found.startedAt = this.#now();
+      }),
+    );
+    if (!approved.ok) return approved;
+    this.#tell(record.id, { type: 'approved', by: request.by });
+    this.#deps.crew.start(record.id, 'new');
+    return this.#answer(record.id);
+  }
+
+  // --- ending -----------------------------------------------------------------------------------------------------------
+
+  async stop(request: DecisionRequest): Promise<Answer<DeploymentView>> {
+    const record = this.#find(request.id);
+    if (record === undefined) return this.#noDeployment();
+    const stopped = await claimed(
+      this.#deps.store.update((draft) => {
+        const found = this.#must(draft, record.id);
+        if (isEnded(found)) throw ended(found, 'There is nothing to stop.');
+        if (found.intent === 'abort') {
+          throw new Refused(
+            'wrong_state',
+            `${found.id} is being aborted; its nodes are on their way back.`,
+            'Let it end: /ephyra status',
+          );
+        }
+        found.intent = 'stop';
+        found.intentBy = request.by;
+        return withdraw(found, request.by, this.#now());
+      }),
+    );
+    if (!stopped.ok) return stopped;
+    this.#tell(record.id, { type: 'stop_requested', by: request.by });
+    if (stopped.value === 'running') this.#deps.crew.stop(record.id);
+    return this.#answer(record.id);
+  }
+
+  async abort(request: DecisionRequest): Promise<Answer<DeploymentView>> {
+    const record = this.#find(request.id);
+    if (record === undefined) return this.#noDeployment();
+    const aborted = await claimed(
+      this.#deps.store.update((draft) => {
+        const found = this.#must(draft, record.id);
+        if (found.state === 'rolled_back' || found.state === 'expired' || found.startedAt === null) {
+          if (isEnded(found)) throw ended(found, 'No node is anywhere but in its source.');
+        }
+        const reopen = isEnded(found);
+        if (reopen) refuseReopening(draft, found, this.#now());
+        found.intent = 'abort';
+        found.intentBy = request.by;
+        if (!reopen) return withdraw(found, request.by, this.#now());
+        found.state = 'rolling_back';
+        found.endedAt = null;
+        found.endedBy = null;
+        found.note = null;
+        return 'reopened';
+      }),
+    );
+    if (!aborted.ok) return aborted;
+    this.#tell(record.id, { type: 'abort_requested', by: request.by });
+    if (aborted.value === 'running') this.#deps.crew.abort(record.id);
+    if (aborted.value === 'reopened') this.#deps.crew.start(record.id, 'reopened');
+    return this.#answer(record.id);
+  }
+
+  // --- locks --------------------------------------------------------------------------------------------------------------
+
+  async lock(request: LockRequest): Promise<Answer<LockView>> {
+    const bad = refuseScope(request.scope, this.controlPlanes());
+    if (bad !== null) return bad;
+    if (request.reason.trim() === '') {
+      return refused('bad_option', 'A lock needs a reason.', 'Say why: /ephyra lock cp1 disks are being replaced');
+    }
+    const now = this.#now();
+    const locked = await claimed(
+      this.#deps.store.update((draft) => {
+        draft.locks = draft.locks.filter((lock) => lock.expiresAt === null || lock.expiresAt > now);
+        const held = draft.locks.find(({ scope }) => scope === request.scope);
+        if (held !== undefined) {
+          throw new Refused(
+            'already_locked',
+            `${scopeName(request.scope)} is locked by ${held.owner.display}: ${held.reason}`,
+            `/ephyra unlock${request.scope === 'all' ? '' : ` ${request.scope}`} first, with --steal if it is not yours.`,
+          );
+        }
+        const lock = {
+          id: `lock-${this.#deps.nonce()}`,
+          scope: request.scope,
+          owner: request.by,
+          reason: request.reason.trim(),
+          since: now,
+          expiresAt: request.forMs === undefined ? null : now + request.forMs,
+        };
+        draft.locks.push(lock);
+        return lockView(lock);
+      }),
+    );
+    if (locked.ok) this.#emit({ kind: 'lock', at: now, lock: locked.value, event: 'locked', by: request.by });
+    return locked;
+  }
+
+  async unlock(request: UnlockRequest): Promise<Answer<LockView>> {
+    const bad = refuseScope(request.scope, this.controlPlanes());
+    if (bad !== null) return bad;
+    const now = this.#now();
+    const unlocked = await claimed(
+      this.#deps.store.update((draft) => {
+        const lock = draft.locks.find(({ scope }) => scope === request.scope);
+        if (lock === undefined || (lock.expiresAt !== null && lock.expiresAt <= now)) {
+          const others = holding(draft.locks, now).map(({ scope }) => scopeName(scope));
+          throw new Refused(
+            'not_locked',
+            `${scopeName(request.scope)} is not locked.`,
+            others.length === 0 ? 'There are no locks at all.' : `Locked: ${others.join(', ')}.`,
+          );
+        }
+        if (lock.owner.id !== request.by.id && request.steal !== true) {
+          throw new Refused(
+            'lock_held_by_other',
+            `${lock.owner.display} holds the lock on ${scopeName(lock.scope)}: ${lock.reason}`,
+            `Ask them; or take it away: /ephyra unlock${lock.scope === 'all' ? '' : ` ${lock.scope}`} --steal`,
+          );
+        }
+        draft.locks = draft.locks.filter((other) => other !== lock);
+        return lockView(lock);
+      }),
+    );
+    if (unlocked.ok) this.#emit({ kind: 'lock', at: now, lock: unlocked.value, event: 'unlocked', by: request.by });
+    return unlocked;
+  }
+
+  // --- living -------------------------------------------------------------------------------------------------------------
+
+  onChange(listener: (change: Change) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async rememberThread(id: DeploymentId, thread: Thread): Promise<void> {
+    await this.#deps.store.update((draft) => {
+      const record = draft.deployments.find((other) => other.id === id);
+      if (record !== undefined) record.thread = { ...thread };
+    });
+  }
+
+  /** Goes on with what was under way when the process ended. */
+  resume(): void {
+    for (const record of this.#state().deployments) {
+      if (!isEnded(record) && record.state !== 'awaiting_approval') this.#deps.crew.start(record.id, 'resumed');
+    }
+  }
+
+  /** Ends approvals and locks whose time has come; to be called every few seconds. */
+  async sweep(): Promise<void> {
+    const now = this.#now();
+    const state = this.#state();
+    const due = (record: DeepReadonly<StoredDeployment>) =>
+      record.state === 'awaiting_approval' && record.approvalExpiresAt !== null && record.approvalExpiresAt <= now;
+    const expired = state.locks.filter((lock) => lock.expiresAt !== null && lock.expiresAt <= now).map(lockView);
+    const overdue = state.deployments.filter(due).map(({ id }) => id);
+    if (expired.length === 0 && overdue.length === 0) return;
+    await this.#deps.store.update((draft) => {
+      draft.locks = draft.locks.filter((lock) => lock.expiresAt === null || lock.expiresAt > now);
+      for (const record of draft.deployments.filter(due)) {
+        record.state = 'expired';
+        record.endedAt = now;
+        record.note = 'Nobody approved it in time.';
+      }
+    });
+    for (const lock of expired) this.#emit({ kind: 'lock', at: now, lock, event: 'expired', by: SYSTEM });
+    for (const id of overdue) this.#tell(id, { type: 'expired' });
+  }
+
+  /** Takes no more requests and lets go of what is under way; the next start finds it again. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    await this.#deps.crew.close();
+  }
+
+  // --- inside ---------------------------------------------------------------------------------------------------------------
+
+  #now(): number {
+    return this.#deps.clock.now();
+  }
+  #state(): DeepReadonly<StoreState> {
+    return this.#deps.store.read();
+  }
+  #view(record: DeepReadonly<StoredDeployment>): DeploymentView {
+    const { crew } = this.#deps;
+    return viewOf(record, crew.live(record.id), (uuid) => crew.addressesOf(record, uuid));
+  }
+
+  #find(id: DeploymentId | undefined): DeepReadonly<StoredDeployment> | undefined {
+    const { deployments } = this.#state();
+    if (id !== undefined) return deployments.find((record) => record.id === id);
+    return deployments.findLast((record) => !isEnded(record)) ?? deployments.at(-1);
+  }
+
+  #byKey(key: string | undefined, state: DeepReadonly<StoreState> = this.#state()) {
+    if (key === undefined) return undefined;
+    return state.deployments.find((record) => record.idempotencyKeys.includes(key));
+  }
+
+  #must(draft: StoreState, id: DeploymentId): StoredDeployment {
+    const found = draft.deployments.find((record) => record.id === id);
+    if (found === undefined) throw this.#gone(id);
+    return found;
+  }
+
+  #gone(id: DeploymentId): Refused {
+    return new Refused('no_deployment', `There is no deployment ${id} any more.`, 'See them: /ephyra list');
+  }
+
+  #answer(id: DeploymentId): Answer<DeploymentView> {
+    const view = this.get(id);
+    return view === undefined ? this.#noDeployment() : granted(view);
+  }
+
+  #noDeployment(): RefusedAnswer {
+    const [source, target] = this.controlPlanes();
+    return refused(
+      'no_deployment',
+      'There is no such deployment.',
+      `See them: /ephyra list, or start one: /ephyra deploy ${source}→${target}`,
+    );
+  }
+
+  #planFailed(request: DeployRequest, problems: PlanResult['problems']): RefusedAnswer {
+    const count = problems.length === 1 ? 'One thing stands' : `${problems.length} things stand`;
+    return refused(
+      'plan_failed',
+      `${count} in the way of ${request.source}→${request.target}; nothing was changed.`,
+      'Mend what is listed, then deploy again.',
+      problems,
+    );
+  }
+
+  #refuseRequest(request: DeployRequest): RefusedAnswer | null {
+    if (this.#closing) {
+      return refused('shutting_down', 'Ephyra is shutting down.', 'Try again when it is up: /ephyra status');
+    }
+    return refuseRequest(request, this.controlPlanes());
+  }
+
+  #newRecord(request: DeployRequest, plan: PlanView, state: StoreState): StoredDeployment {
+    return newRecord(request, plan, {
+      config: this.#deps.config.deployment,
+      now: this.#now(),
+      nonce: this.#deps.nonce(),
+      lastEpoch: state.epoch,
+    });
+  }
+
+  /** Makes an old plan again; null when it still holds, else the refusal. */
+  async #replan(record: DeepReadonly<StoredDeployment>): Promise<Answer<DeploymentView> | null> {
+    const request: DeployRequest = {
+      source: record.source,
+      target: record.target,
+      by: record.requestedBy,
+      options: {
+        maxUnavailable: record.options.maxUnavailable,
+        ...(record.options.nodes === null ? {} : { nodes: [...record.options.nodes] }),
+      },
+    };
+    const { plan, problems } = await this.#deps.plan(request);
+    if (problems.length > 0) return this.#planFailed(request, problems);
+    if (plan !== null && plan.digest === record.digest) return null;
+    return refused(
+      'digest_changed',
+      `The world has changed since ${record.id} was planned: other nodes would move now.`,
+      `End it with /ephyra stop and make a new plan: /ephyra deploy ${record.source}→${record.target}`,
+    );
+  }
+
+  #tell(id: DeploymentId, event: DeploymentEvent): void {
+    const deployment = this.get(id);
+    if (deployment !== undefined) this.#emit({ kind: 'deployment', at: this.#now(), deployment, event });
+  }
+
+  #emit(change: Change): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener(change);
+      } catch (error) {
+        this.#deps.onListenerError(error);
+      }
+    }
+  }
+}
