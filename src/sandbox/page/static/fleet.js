@@ -58,7 +58,11 @@ function drawHeads(heads, planes) {
         { data: { testid: `plane-${plane.name}` } },
         h('h3', {}, plane.name),
         h('span.count', { data: { testid: `count-${plane.name}` } }, String(plane.nodes.length)),
-        h('span.muted', {}, `${plane.nodes.length === 1 ? 'node' : 'nodes'}, ${instances} with an instance`),
+        h(
+          'span.muted',
+          {},
+          `${plane.nodes.length === 1 ? 'node' : 'nodes'} · ${instances} ${instances === 1 ? 'instance' : 'instances'}`,
+        ),
       );
     }),
   );
@@ -67,10 +71,16 @@ function drawHeads(heads, planes) {
 function drawRows(board, rows, planes, before) {
   const uuids = new Map();
   for (const plane of planes) for (const node of plane.nodes) uuids.set(node.uuid, node);
+  const dense = uuids.size >= DENSE_FROM;
+  // A long list does not fit, so what is on its way stands on top of it.
+  const urgency = (node) => (dense && isMoving(node, planes) ? 0 : 1);
   const order = [...uuids.values()].sort(
-    (one, other) => roleRank(one) - roleRank(other) || one.name.localeCompare(other.name, undefined, { numeric: true }),
+    (one, other) =>
+      urgency(one) - urgency(other) ||
+      roleRank(one) - roleRank(other) ||
+      one.name.localeCompare(other.name, undefined, { numeric: true }),
   );
-  board.classList.toggle('dense', order.length >= DENSE_FROM);
+  board.classList.toggle('dense', dense);
   board.style.setProperty('--planes', String(planes.length));
   const wanted = order.map((node) => {
     const row = rows.get(node.uuid) ?? { element: h('div.node-row'), cells: new Map() };
@@ -85,6 +95,11 @@ function drawRows(board, rows, planes, before) {
   arrange(board, wanted);
   for (const uuid of rows.keys()) if (!uuids.has(uuid)) rows.delete(uuid);
   for (const node of order) drawRow(rows.get(node.uuid), node.uuid, planes, stood, before !== null);
+}
+
+function isMoving(node, planes) {
+  const places = planes.filter((plane) => plane.nodes.some((one) => one.uuid === node.uuid)).length;
+  return node.claimed || places > 1 || node.provisionState !== 'active' || node.lastError !== null;
 }
 
 const roleRank = (node) => (/master|namenode|resourcemanager/i.test(node.role) ? 0 : 1);
@@ -176,7 +191,8 @@ function tile(node, plane, between) {
       {},
       h('strong.node-name', {}, node.name),
       node.claimed && h('span.mark.claimed', { title: 'Claimed by Ephyra' }, 'claimed'),
-      node.maintenance && h('span.mark.maintenance', { title: 'In maintenance' }, icon('wrench', 12), 'maintenance'),
+      node.maintenance &&
+        h('span.mark.maintenance', { title: 'In maintenance' }, icon('wrench', 12), h('span', {}, 'maintenance')),
       node.reservation && h('span.mark.locked', { title: `Locked by ${node.reservation}` }, icon('lock', 11)),
       h('span.node-role', {}, node.role),
     ),
