@@ -44,6 +44,8 @@ interface Batch {
   lookSince: number | null;
 }
 
+/** What Slack answers to an app that was installed without the scopes for reading the channel. */
+const MAY_NOT_READ = new Set(['missing_scope', 'no_permission', 'access_denied', 'not_allowed_token_type']);
 const COLLECT_MS = 3000;
 const MAX_LINES = 300;
 const MAX_PER_MESSAGE = 100;
@@ -143,7 +145,7 @@ export function createBoard(setup: {
     forgetIfDone(entry);
   }
 
-  /** Undefined as well when Slack will not say (a missing scope): a second card is better than none. */
+  /** Undefined as well when the app may not read the channel: a second card is better than none. */
   async function look(
     since: number | null,
     where: { readonly channel: string; readonly threadTs?: string; readonly blockId: string },
@@ -152,8 +154,7 @@ export function createBoard(setup: {
     try {
       return await web.find({ ...where, since });
     } catch (error) {
-      if (!(error instanceof SlackProblem) || error.kind === 'unavailable' || error.kind === 'rate_limited')
-        throw error;
+      if (!(error instanceof SlackProblem) || !MAY_NOT_READ.has(error.code)) throw error;
       log.warn({ channel: where.channel, code: error.code }, 'Slack does not let the history be read; posting anew');
       return undefined;
     }
@@ -231,7 +232,8 @@ export function createBoard(setup: {
     } catch (error) {
       if (!(error instanceof SlackProblem) || error.kind !== 'too_much') throw error;
       log.error({ code: error.code }, 'Slack did not take the blocks of a message; sending only its text');
-      return await send(message(full.text));
+      const id = full.blocks.find((block) => block.block_id !== undefined)?.block_id;
+      return await send(id === undefined ? message(full.text) : withBlockId(message(full.text), id));
     }
   }
 
