@@ -1,3 +1,4 @@
+import { COMPUTE_TRAITS } from './nova/resource-tracker.ts';
 import type { FlavorRecord } from './records.ts';
 import type { ControlPlaneOptions } from './types.ts';
 import type { Catalogue } from './world.ts';
@@ -54,6 +55,8 @@ export function createCatalogue(options: ControlPlaneOptions): Catalogue {
     images: new Map([[image.id, image]]),
     networks: new Map([[network.id, network]]),
     keypairs: new Map([[keypair.name, keypair]]),
+    resourceClasses: new Set(['VCPU', 'MEMORY_MB', 'DISK_GB']),
+    traits: new Set(COMPUTE_TRAITS),
     nextAddress: new Map(),
   };
 }

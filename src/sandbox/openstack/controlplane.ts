@@ -60,8 +60,6 @@ export interface ControlPlane {
   /** Whether this control plane could switch the node's power now. */
   manages(uuid: string): boolean;
   setMaintenance(node: string, maintenance: boolean, reason?: string): void;
-  /** A token with the rights of another that is over in so many milliseconds. */
-  shorterToken(token: string, ms: number): string;
   /**
    * Puts a node into a state that no call asks for: a lock, a transition that nobody works on, what a conductor that died
    * has left. `node` is a uuid or name. @throws Error for an unknown one.
@@ -262,11 +260,6 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
       const node = nodeCalled(ident);
       if (node === undefined) throw new Error(`"${ident}" is no node of ${name}`);
       conductor.put(node, state);
-    },
-    shorterToken(id, ms) {
-      const token = identity.look(id);
-      if (typeof token === 'string') throw new Error('a token that is not valid cannot be made shorter');
-      return identity.issue({ ...token, lifetime: ms }).id;
     },
     forget({ flavor, image, network, keypair }) {
       const { flavors, images, networks, keypairs } = world.catalogue;

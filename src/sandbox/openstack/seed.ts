@@ -3,7 +3,7 @@ import type { Context } from './context.ts';
 import { newNode } from './ironic/nodes-write.ts';
 import { newPort } from './ironic/ports.ts';
 import { connectNetworks } from './nova/compute.ts';
-import { providerOf } from './nova/resource-tracker.ts';
+import { providerOf, report } from './nova/resource-tracker.ts';
 import type { InstanceRecord } from './records.ts';
 
 export interface SeedNode {
@@ -90,7 +90,7 @@ function enrol(number: number, role: Role, context: Context): string {
   const portUuid = context.ids();
   world.put('ports', portUuid, newPort(port, portUuid, now));
   const created = world.tables.nodes.get(uuid);
-  if (created !== undefined) world.put('providers', uuid, providerOf(created, world.tables.providers.get(uuid), now));
+  if (created !== undefined) report(providerOf(created, world.tables.providers.get(uuid), now), context);
   return uuid;
 }
 

@@ -32,6 +32,9 @@ export interface Catalogue {
   readonly images: Map<string, ImageRecord>;
   readonly networks: Map<string, NetworkRecord>;
   readonly keypairs: Map<string, KeypairRecord>;
+  /** Resource classes and traits that Placement has ever been told of; it forgets none. */
+  readonly resourceClasses: Set<string>;
+  readonly traits: Set<string>;
   /** By network: where in its pool the search for a free address begins. */
   readonly nextAddress: Map<string, number>;
 }

@@ -96,7 +96,7 @@ export function createIdentity(clock: Clock, ids: () => string, users: readonly 
       roleIds.set(role, id);
       return id;
     },
-    issue({ user, scope, methods, applicationCredential, parent, lifetime: own }) {
+    issue({ user, scope, methods, applicationCredential, parent }) {
       const now = clock.now();
       for (const [id, entry] of issued) {
         if (entry.token.expiresAt <= now) issued.delete(id);
@@ -112,7 +112,7 @@ export function createIdentity(clock: Clock, ids: () => string, users: readonly 
         methods,
         auditIds: [hexId().slice(0, 22), ...(parent?.auditIds.slice(0, 1) ?? [])],
         issuedAt: now,
-        expiresAt: parent?.expiresAt ?? now + (own ?? lifetime),
+        expiresAt: parent?.expiresAt ?? now + lifetime,
         applicationCredential,
       };
       issued.set(token.id, { token, serial: count, seen: new Map(), revoked: false });

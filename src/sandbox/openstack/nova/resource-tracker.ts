@@ -1,7 +1,7 @@
 import type { Context } from '../context.ts';
 import type { NodeRecord, ProviderRecord } from '../records.ts';
 
-const COMPUTE_TRAITS = [
+export const COMPUTE_TRAITS = [
   'COMPUTE_IMAGE_TYPE_AMI',
   'COMPUTE_IMAGE_TYPE_QCOW2',
   'COMPUTE_IMAGE_TYPE_RAW',
@@ -44,6 +44,13 @@ export function providerOf(node: NodeRecord, before: ProviderRecord | undefined,
   return same ? before : { ...wanted, generation: before.generation + 1, consumer: before.consumer, updatedAt: now };
 }
 
+/** Tells Placement of a provider, and of the class and the traits that it has. */
+export function report(provider: ProviderRecord, { world }: Pick<Context, 'world'>): void {
+  if (provider.resourceClass !== null) world.catalogue.resourceClasses.add(provider.resourceClass);
+  for (const trait of provider.traits) world.catalogue.traits.add(trait);
+  world.put('providers', provider.uuid, provider);
+}
+
 export interface ResourceTracker {
   pass(): void;
   /** Begins to look; once everything it looks at is there. */
@@ -66,7 +73,7 @@ export function createResourceTracker(getContext: () => Context): ResourceTracke
     for (const node of world.tables.nodes.values()) {
       const before = world.tables.providers.get(node.uuid);
       const after = providerOf(node, before, now);
-      if (after !== before) world.put('providers', node.uuid, after);
+      if (after !== before) report(after, getContext());
     }
     for (const provider of world.tables.providers.values()) {
       // In use, Placement refuses to let it go.

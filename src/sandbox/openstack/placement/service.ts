@@ -33,7 +33,8 @@ const TITLES: Readonly<Record<number, readonly [string, string]>> = {
   404: ['Not Found', 'The resource could not be found.'],
 };
 
-const CLASSES = ['VCPU', 'MEMORY_MB', 'DISK_GB'];
+/** Placement has been told of these before anybody came. */
+const STANDARD_TRAIT = /^(HW|COMPUTE|MISC|STORAGE|OWNER)_[A-Z0-9_]+$/;
 
 const routes: Routes<Visit> = {
   'GET /resource_providers': (call, _params, visit) => list(call, visit),
@@ -88,14 +89,14 @@ const routes: Routes<Visit> = {
   },
   'GET /allocation_candidates': (call, _params, visit) => candidates(call, visit),
   'GET /traits': (call, _params, visit) => {
-    const known = [...knownTraits(visit)];
+    const known = [...visit.world.catalogue.traits];
     const name = call.query.get('name');
     const wanted = name?.startsWith('in:') ? new Set(name.slice(3).split(',')) : null;
     const prefix = name?.startsWith('startswith:') ? name.slice(11) : '';
     return reply(200, { traits: known.filter((trait) => (wanted?.has(trait) ?? true) && trait.startsWith(prefix)) });
   },
   'GET /resource_classes': (_call, _params, visit) => {
-    const names = [...CLASSES, ...knownClasses(visit)];
+    const names = [...visit.world.catalogue.resourceClasses];
     return reply(200, {
       resource_classes: names.map((name) => ({ name, links: [{ rel: 'self', href: `/resource_classes/${name}` }] })),
     });
@@ -205,31 +206,13 @@ function inventories(provider: ProviderRecord): Record<string, JsonMap> {
   return { [provider.resourceClass]: inventory };
 }
 
-function knownClasses(visit: Visit): Set<string> {
-  const names = new Set<string>();
-  for (const { resourceClass } of visit.tables.providers.values()) if (resourceClass !== null) names.add(resourceClass);
-  for (const { extraSpecs } of visit.world.catalogue.flavors.values()) {
-    for (const key of Object.keys(extraSpecs)) if (key.startsWith('resources:CUSTOM_')) names.add(key.slice(10));
-  }
-  return names;
-}
-
-function knownTraits(visit: Visit): Set<string> {
-  const names = new Set<string>();
-  for (const { traits } of visit.tables.providers.values()) for (const trait of traits) names.add(trait);
-  for (const { extraSpecs } of visit.world.catalogue.flavors.values()) {
-    for (const key of Object.keys(extraSpecs)) if (key.startsWith('trait:')) names.add(key.slice(6));
-  }
-  return names;
-}
-
 /** Providers that have the resources and traits of the query free. */
 function fitting(call: Call, visit: Visit): ProviderRecord[] {
   const resources = call.query.get('resources');
   const wanted = resources === null ? [] : readResources(resources, visit);
   const required = call.query.getAll('required').flatMap((text) => text.split(','));
-  const known = knownTraits(visit);
-  const missing = required.filter((trait) => !known.has(trait.replace(/^!/, '')));
+  const isKnown = (trait: string) => STANDARD_TRAIT.test(trait) || visit.world.catalogue.traits.has(trait);
+  const missing = required.map((trait) => trait.replace(/^!/, '')).filter((trait) => !isKnown(trait));
   if (missing.length > 0)
     throw new PlacementError(400, `Invalid trait(s) in "required" parameter: No such trait(s): ${missing.join(', ')}.`);
   return [...visit.tables.providers.values()].filter(
@@ -254,7 +237,7 @@ function readResources(text: string, visit: Visit): [string, number][] {
       );
     }
     const [, name = '', amount] = match;
-    if (!CLASSES.includes(name) && !knownClasses(visit).has(name)) {
+    if (!visit.world.catalogue.resourceClasses.has(name)) {
       throw new PlacementError(400, `Invalid resource class in resources parameter: No such resource class ${name}.`);
     }
     return [name, Number(amount)];
