@@ -105,7 +105,12 @@ class Taking {
         if (release === null) return { owner: null, verdict: 'unknown' };
       }
       const token = this.#deps.newToken();
-      await this.#writeOwner({ ...this.#deps.processes.self, token, since: this.#deps.now() });
+      try {
+        await this.#writeOwner({ ...this.#deps.processes.self, token, since: this.#deps.now() });
+      } catch (thrown) {
+        await release().catch(() => undefined);
+        throw thrown;
+      }
       return { held: this.#held(token, release) };
     } finally {
       await releaseGuard().catch(() => undefined);
