@@ -91,7 +91,7 @@ export function attachSocketMode(server: Server, slack: Slack): () => void {
   server.on('upgrade', upgrade);
   return () => {
     server.off('upgrade', upgrade);
-    for (const client of sockets.clients) client.terminate();
+    for (const client of sockets.clients) client.close(1001, 'the sandbox ends');
     sockets.close();
   };
 }

@@ -85,7 +85,12 @@ export async function startTrialApp(slack: ListeningSlack, mode: 'http' | 'socke
     const port = typeof address === 'object' && address !== null ? address.port : 0;
     slack.slack.configure({ requestUrl: `http://127.0.0.1:${port}/slack/events` });
   } else await app.start();
-  return { app, seen, stop: async () => void (await app.stop()) };
+  const stop = async () => {
+    await app.stop();
+    // The receiver does not wait for its connection to end.
+    await until('the end of the connection', () => slack.slack.core.sockets.count === 0);
+  };
+  return { app, seen, stop };
 }
 
 /** Looks again every 20 ms until it is so, for at most five seconds. */
