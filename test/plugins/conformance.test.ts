@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, test } from 'vitest';
 import type { ApplicationPlugin } from '../../machines/plugin.ts';
 import { brokenRules, type ConformanceBench, checkConformance } from '../../plugins/conformance.ts';
 import { createPlugin as createExec } from '../../plugins/exec/index.ts';
@@ -98,20 +98,20 @@ async function noneBench(): Promise<ConformanceBench> {
   };
 }
 
-describe('the contract of plugins', () => {
-  test('is kept by hadoop', async () => {
-    const results = await checkConformance(hadoopBench);
+describe.concurrent('the contract of plugins', () => {
+  test('is kept by hadoop', async ({ expect }) => {
+    const results = await checkConformance(hadoopBench, { watchMs: 700 });
     expect(brokenRules(results)).toEqual([]);
     expect(results.filter((result) => result.outcome === 'not checked')).toEqual([]);
   });
 
-  test('is kept by exec', async () => {
-    const results = await checkConformance(execBench);
+  test('is kept by exec', async ({ expect }) => {
+    const results = await checkConformance(execBench, { watchMs: 700 });
     expect(brokenRules(results)).toEqual([]);
     expect(results.filter((result) => result.outcome === 'not checked')).toEqual([]);
   });
 
-  test('is kept by none, as far as there is something to keep', async () => {
+  test('is kept by none, as far as there is something to keep', async ({ expect }) => {
     const results = await checkConformance(noneBench);
     expect(brokenRules(results)).toEqual([]);
     expect(results.filter((result) => result.outcome === 'not checked')).toHaveLength(5);
