@@ -182,7 +182,7 @@ export function createServiceClient(
             : said,
       ...(kind === 'auth' ? { remedy: `${service} refuses a new token, too: check its own Keystone settings.` } : {}),
       ...(pause === null ? {} : { retryAfterMs: pause }),
-      maybeDone: status >= 500 && call.method !== 'GET' && call.method !== 'HEAD',
+      maybeDone: (status < 300 || status >= 500) && call.method !== 'GET' && call.method !== 'HEAD',
     });
   }
 
