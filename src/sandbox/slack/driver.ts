@@ -61,7 +61,7 @@ const ACTIONS: Record<string, (slack: Slack, body: Json) => Promise<object> | ob
     people.submit(need(body, 'user'), need(body, 'view_id'), isObject(body['values']) ? body['values'] : {}),
   close: ({ people }, body) => people.close(need(body, 'user'), need(body, 'view_id')),
   mean: (slack, body) => {
-    slack.configure({ mean: body as Partial<Mean> });
+    slack.configure({ mean: meanFrom(slack.core.mean, body) });
     return { ok: true, mean: slack.core.mean };
   },
   app: (slack, body) => {
@@ -140,6 +140,19 @@ function eventFor(slack: Slack, change: Change, user: string | undefined): objec
     default:
       return change;
   }
+}
+
+// A field is taken when it is one that Slack's behaviour has, with a value of a kind that it may have.
+function meanFrom(mean: Mean, body: Json): Partial<Mean> {
+  for (const [field, value] of Object.entries(body)) {
+    if (!Object.hasOwn(mean, field))
+      throw new BadRequest(`${field}: unknown; known are ${Object.keys(mean).join(', ')}`);
+    const known = mean[field as keyof Mean];
+    const fits = field === 'down' ? ['no', '503', 'hang'].includes(String(value)) : typeof value === typeof known;
+    const count = field === 'rateLimitAllSeconds' && (value === null || typeof value === 'number');
+    if (!fits && !count) throw new BadRequest(`${field}: "${String(value)}" is not a value that it can have`);
+  }
+  return body;
 }
 
 function need(body: Json, field: string): string {

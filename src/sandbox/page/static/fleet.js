@@ -31,6 +31,9 @@ export function startFleet(root, announcer) {
       store.fleet = fleet;
       changed();
     },
+    fleet_error: ({ error }) => {
+      summary.textContent = error;
+    },
   });
 
   subscribe(() => {

@@ -57,7 +57,23 @@ function drawHead() {
   );
 }
 
+// A card that changes every second must not be read out every second: only what is new is said, once.
+let lastTold = null;
+
+function tellNews() {
+  const all = [...store.messages.values(), ...store.ephemerals.values()].filter((one) => one.user !== store.me);
+  const newest = all.reduce((last, one) => (one.ts > last ? one.ts : last), '');
+  if (lastTold !== null) {
+    const fresh = all
+      .filter((one) => one.ts > lastTold)
+      .map((one) => `${store.people.get(one.user)?.realName}: ${one.plain.slice(0, 200)}`);
+    if (fresh.length > 0) $('news').textContent = fresh.join('. ');
+  }
+  if (store.live) lastTold = newest;
+}
+
 subscribe(() => {
+  tellNews();
   drawSidebar($('sidebar'), { become });
   drawHead();
   const items = channelItems();

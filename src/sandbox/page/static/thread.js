@@ -7,7 +7,7 @@ import { store } from './store.js';
 export function createThread(root, { close }) {
   const scroller = h('div.messages', {
     role: 'log',
-    'aria-live': 'polite',
+    'aria-live': 'off',
     'aria-label': 'Thread messages',
     tabindex: '0',
   });

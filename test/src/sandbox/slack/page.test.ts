@@ -167,6 +167,16 @@ describe('the driver', () => {
     expect(await post('/_slack/press', { user: 'U_BOB' })).toMatchObject({ status: 400 });
   });
 
+  it('changes how Slack behaves, in known ways only', async () => {
+    expect(await post('/_slack/mean', { duplicateDeliveries: true, rateLimitAllSeconds: 2 })).toMatchObject({
+      ok: true,
+    });
+    expect(slack.core.mean).toMatchObject({ duplicateDeliveries: true, rateLimitAllSeconds: 2 });
+    expect(await post('/_slack/mean', { slow: true })).toMatchObject({ status: 400 });
+    expect(await post('/_slack/mean', { down: 'perhaps' })).toMatchObject({ status: 400 });
+    expect(await post('/_slack/mean', { apiDelayMs: 'long' })).toMatchObject({ status: 400 });
+  });
+
   it('tells a watcher of each change, but not of what is for another person', async () => {
     const coming = events('/_slack/events?user=U_ALICE', 'ephemeral', 1) as Promise<{ text: string }[]>;
     await new Promise((resolve) => setTimeout(resolve, 60));
