@@ -1,0 +1,156 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { ConfigError, checkConfig, configSecrets, loadConfig } from './config/index.ts';
+import { createLogger, createMetrics, startHttp } from './observability/index.ts';
+import { CloudsError } from './openstack/cloud-files.ts';
+import { loadClouds } from './openstack/clouds.ts';
+import { systemClock } from './openstack/http.ts';
+import { createSlackFace } from './slack/index.ts';
+import { openStore, StoreError } from './store/index.ts';
+import { randomNonce, wire } from './wiring.ts';
+
+const USAGE = `ephyra: moves Ironic nodes with their workload between OpenStack control planes
+
+  ephyra [--config FILE]           start the service (default: ephyra.yml, or EPHYRA_CONFIG)
+  ephyra --check [--config FILE]   read the configuration, say what it means, change nothing
+  ephyra --version
+  ephyra --help
+`;
+
+/** Locks and approvals are looked at so often for having expired. */
+const SWEEP_MS = 2_000;
+
+/** Errors whose message is written for the operator; their stack would only bury it. */
+const forOperator = (error: unknown): error is Error =>
+  error instanceof ConfigError ||
+  error instanceof CloudsError ||
+  error instanceof StoreError ||
+  (error instanceof Error && /^Plugin/.test(error.name));
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      config: { type: 'string', short: 'c' },
+      check: { type: 'boolean' },
+      version: { type: 'boolean' },
+      help: { type: 'boolean', short: 'h' },
+    },
+  });
+  if (values.help === true) return void process.stdout.write(USAGE);
+  if (values.version === true) return void process.stdout.write(`${version()}\n`);
+  const path = values.config ?? process.env['EPHYRA_CONFIG'] ?? 'ephyra.yml';
+  if (values.check === true) return check(path);
+  await serve(path);
+}
+
+function check(path: string): void {
+  const { ok, text } = checkConfig({ path, env: process.env });
+  process.stdout.write(`${text}\n`);
+  if (!ok) {
+    process.exitCode = 1;
+    return;
+  }
+  const clouds = loadClouds();
+  for (const { name, cloud } of loadConfig({ path, env: process.env }).controlPlanes) {
+    process.stdout.write(`${name}: ${clouds.resolveCloud(cloud).authUrl}\n`);
+  }
+}
+
+async function serve(path: string): Promise<void> {
+  const config = loadConfig({ path, env: process.env });
+  const log = createLogger({
+    level: config.log.level,
+    secrets: configSecrets(config).map((secret) => secret.reveal()),
+  });
+  for (const warning of config.warnings) log.warn({ ...warning }, 'configuration warning');
+  const metrics = createMetrics({ version: version() });
+  const store = await openStore(config.store, {
+    onLost: (error) => {
+      log.fatal({ err: error }, 'the store is not ours any more; stopping before anything else is done');
+      process.exit(3);
+    },
+  });
+  const core = await wire(config, {
+    store,
+    log,
+    metrics,
+    means: { clock: systemClock, random: Math.random, nonce: randomNonce },
+  });
+  const slack =
+    config.slack === null
+      ? null
+      : createSlackFace({
+          config: {
+            ...config.slack,
+            botToken: config.slack.botToken.reveal(),
+            appToken: config.slack.appToken?.reveal(),
+            signingSecret: config.slack.signingSecret?.reveal(),
+          },
+          deployments: core.deployments,
+          log,
+          clock: { now: () => Date.now(), after },
+          onSlackCall: (call) => metrics.slackCall(call),
+        });
+  let ready = false;
+  const http = await startHttp({
+    ...config.http,
+    alive: { store: () => store.problem() },
+    ready: { started: () => (ready ? null : 'still starting') },
+    metrics: { text: () => metrics.text(), contentType: metrics.registry.contentType },
+    log,
+  });
+  await slack?.start();
+  core.deployments.resume();
+  const sweep = setInterval(() => {
+    core.deployments.sweep().catch((error: unknown) => log.error({ err: error }, 'sweep failed'));
+  }, SWEEP_MS);
+  ready = true;
+  log.info(
+    { version: version(), http: http.url, slackPort: slack?.port() ?? null, config: config.path },
+    'ephyra is up',
+  );
+
+  const shutdown = async (signal: string): Promise<void> => {
+    log.info({ signal }, 'shutting down; what is under way goes on at the next start');
+    clearInterval(sweep);
+    await slack?.stop();
+    await core.close();
+    await http.close();
+    await store.close();
+    process.exit(0);
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => {
+      // Whoever asks twice means it: nothing is lost by ending hard.
+      process.once(signal, () => process.exit(130));
+      shutdown(signal).catch((error: unknown) => {
+        log.error({ err: error }, 'shutdown failed');
+        process.exit(1);
+      });
+    });
+  }
+}
+
+function after(ms: number, run: () => void): () => void {
+  const timer = setTimeout(run, ms);
+  return () => clearTimeout(timer);
+}
+
+function version(): string {
+  // From src/ while developing, from dist/src/ once built.
+  for (const place of ['../package.json', '../../package.json']) {
+    try {
+      const found = JSON.parse(readFileSync(new URL(place, import.meta.url), 'utf8')) as { version?: string };
+      if (found.version !== undefined) return found.version;
+    } catch {
+      // Not here; the next place.
+    }
+  }
+  return 'unknown';
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(forOperator(error) ? `${error.message}\n` : `${error instanceof Error ? error.stack : error}\n`);
+  process.exit(2);
+});

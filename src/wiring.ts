@@ -1,0 +1,245 @@
+import { randomBytes } from 'node:crypto';
+import type { ControlPlaneName, Step } from '../machines/domain.ts';
+import type { Item } from '../machines/migration/items.ts';
+import type { MigrationPorts } from '../machines/migration/setup.ts';
+import type { ApplicationPlugin } from '../machines/plugin.ts';
+import { loadPlugin } from '../plugins/registry.ts';
+import { createPerform } from './actors/actions/index.ts';
+import { applicationNode, markerOf } from './actors/application.ts';
+import { Catalogue } from './actors/catalogue.ts';
+import type { SecretsOf } from './actors/definitions.ts';
+import { Definitions } from './actors/definitions.ts';
+import { createEnsure } from './actors/ensure.ts';
+import { gate, soak } from './actors/gate.ts';
+import { Survey } from './actors/survey.ts';
+import { loadBmcSecrets } from './config/bmcSecrets.ts';
+import type { Config } from './config/types.ts';
+import { Crew } from './deployments/crew.ts';
+import { makePlan } from './deployments/plan.ts';
+import type { RunListener, Timers } from './deployments/run.ts';
+import { DeploymentService } from './deployments/service.ts';
+import { type Logger, logChanges, type Metrics, observeChanges } from './observability/index.ts';
+import { loadClouds } from './openstack/clouds.ts';
+import type { ControlPlane } from './openstack/control-plane.ts';
+import { createControlPlane } from './openstack/control-plane.ts';
+import type { Clock, HttpDeps, Transport } from './openstack/http.ts';
+import type { DeepReadonly, Store, StoredDeployment } from './store/types.ts';
+
+/** What a test or a simulation replaces; everything has a real default. */
+export interface Means {
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  /** Short and unique, for ids that people read. */
+  readonly nonce: () => string;
+  readonly transport?: Transport;
+  readonly timers?: Timers;
+  /** In place of the plugin that the configuration names. */
+  readonly plugin?: ApplicationPlugin;
+}
+
+export const randomNonce = (): string => randomBytes(3).toString('hex');
+
+export interface Core {
+  readonly deployments: DeploymentService;
+  readonly crew: Crew;
+  readonly controlPlanes: ReadonlyMap<ControlPlaneName, ControlPlane>;
+  /** BMC secrets read from files, for the log to hide. */
+  readonly secrets: readonly string[];
+  close(): Promise<void>;
+}
+
+/** Evidence for an action may be that old at most. */
+const EVIDENCE_MS = 5_000;
+/** One question to the application, at the gate, may take so long. */
+const APPLICATION_PATIENCE_MS = 30_000;
+
+/**
+ * Puts the program together, all but its faces: clouds, plugin, machines, the door. The only file that knows every
+ * adapter. Throws what the configuration's files and the plugin have to complain about.
+ */
+export async function wire(
+  config: Config,
+  parts: { store: Store; log: Logger; metrics: Metrics; means: Means },
+): Promise<Core> {
+  const { store, log, metrics, means } = parts;
+  const { clock } = means;
+  const controlPlanes = connect(config, metrics, means);
+  const secrets: SecretsOf = new Map(
+    config.controlPlanes.map(({ name, secretsFile }) => [
+      name,
+      secretsFile === null ? null : loadBmcSecrets(secretsFile),
+    ]),
+  );
+  const plugin =
+    means.plugin ??
+    (await loadPlugin(config.application.plugin, {
+      options: config.application.options,
+      now: () => clock.now(),
+      sleep: (ms, signal) => clock.sleep(ms, signal),
+      log: (fields, message) => log.info({ plugin: config.application.plugin, ...fields }, message),
+    }));
+
+  const survey = new Survey(controlPlanes, clock);
+  const catalogue = new Catalogue(controlPlanes, clock);
+  const definitions = new Definitions(controlPlanes, secrets, clock);
+  const roles = new Map(config.roles.map((role) => [role.name, role]));
+  const deadlineMs = (step: Step) => config.deployment.deadlinesMs[step];
+
+  const ports = (record: DeepReadonly<StoredDeployment>, listener: RunListener): MigrationPorts => {
+    const { deployment } = config;
+    const perform = createPerform({
+      controlPlanes,
+      roles,
+      catalogue,
+      definitions,
+      plugin,
+      clock,
+      verify: deployment.verify,
+      deadlineMs,
+      waiting: listener.waiting,
+    });
+    const ensure = createEnsure({
+      survey,
+      clock,
+      perform,
+      pollMs: deployment.pollMs,
+      evidenceMs: EVIDENCE_MS,
+      waiting: listener.waiting,
+      questions: {
+        membership: async (session, move) => {
+          const { sides } = session.observe(move);
+          const [from, to] = [sides[move.from], sides[move.to]];
+          const nodeOf = (side: typeof from) => (side?.node.is === 'present' ? side.node.value : null);
+          const instancesOf = (side: typeof from) => (side?.instances.is === 'present' ? side.instances.value : []);
+          const answer = await plugin.verifyNode(
+            applicationNode(move, instancesOf(from), instancesOf(to), markerOf(nodeOf(from), nodeOf(to))),
+            {
+              signal: AbortSignal.timeout(APPLICATION_PATIENCE_MS),
+              deadline: clock.now() + APPLICATION_PATIENCE_MS,
+              progress: () => undefined,
+            },
+          );
+          if (answer.membership !== 'unknown') return answer.membership;
+          return { unknown: answer.reasons.join('; ') || 'it does not know' };
+        },
+        definitionsEqual: (session, move, notBefore) => definitions.equal(session, move, notBefore),
+      },
+    });
+    const gateDeps = {
+      plugin,
+      clock,
+      maxUnavailable: record.options.maxUnavailable,
+      aliases: (item: Item) => aliasesOf(item, record, survey),
+      patienceMs: APPLICATION_PATIENCE_MS,
+    };
+    return {
+      node: {
+        start: ensure.start,
+        ensure: ensure.ensure,
+        report: listener.node,
+        policy: {
+          attempts: deployment.retries.attempts,
+          backoffMs: (attempt, afterMs) => backoff(attempt, afterMs, deployment.retries, means.random),
+          deadlineMs,
+        },
+      },
+      gate: (input, signal) => gate(input, gateDeps, signal),
+      soak: (signal) =>
+        soak(
+          gateDeps,
+          { soakMs: deployment.soakMs, checkMs: deployment.pollMs, giveUpMs: deadlineMs('verify') },
+          signal,
+        ),
+      report: (report) => {
+        if (report.type === 'node_settled') {
+          ensure.forget(report.item.uuid);
+          definitions.forget(report.item.uuid);
+        }
+        listener.migration(report);
+      },
+      // What verifying a node may take is also how long the application may keep the gate shut.
+      timing: { gateRecheckMs: deployment.pollMs, gatePatienceMs: deadlineMs('verify') },
+    };
+  };
+
+  const crew = new Crew({
+    config,
+    store,
+    survey,
+    clock,
+    ports,
+    onError: (error, deployment) => log.error({ err: error, deployment }, 'deployment trouble'),
+    ...(means.timers === undefined ? {} : { timers: means.timers }),
+  });
+  const deployments = new DeploymentService({
+    config,
+    store,
+    clock,
+    nonce: means.nonce,
+    crew,
+    plan: (request) =>
+      makePlan(
+        {
+          source: request.source,
+          target: request.target,
+          maxUnavailable: request.options?.maxUnavailable ?? config.deployment.maxUnavailable,
+          only: request.options?.nodes ?? null,
+        },
+        { controlPlanes, roles: config.roles, secrets, survey, catalogue, plugin, clock },
+      ),
+    onListenerError: (error) => log.error({ err: error }, 'listener failed'),
+  });
+  const stops = [observeChanges(deployments, metrics), logChanges(deployments, log)];
+
+  return {
+    deployments,
+    crew,
+    controlPlanes,
+    secrets: [...secrets.values()].flatMap((file) => (file === null ? [] : file.all.map((secret) => secret.reveal()))),
+    async close() {
+      await deployments.close();
+      for (const stop of stops) stop();
+      await plugin.close?.();
+    },
+  };
+}
+
+function connect(config: Config, metrics: Metrics, means: Means): ReadonlyMap<ControlPlaneName, ControlPlane> {
+  const clouds = loadClouds();
+  const deps: HttpDeps = {
+    clock: means.clock,
+    random: means.random,
+    onCall: (call) => metrics.openstackCall(call),
+    ...(means.transport === undefined ? {} : { transport: means.transport }),
+  };
+  return new Map(
+    config.controlPlanes.map(({ name, cloud }) => [name, createControlPlane(name, clouds.resolveCloud(cloud), deps)]),
+  );
+}
+
+/** Exponential, with half of it at random, so that nodes that failed together do not come back together. */
+export function backoff(
+  attempt: number,
+  afterMs: number | undefined,
+  retries: { readonly backoffMs: number; readonly maxBackoffMs: number },
+  random: () => number,
+): number {
+  const full = Math.min(retries.maxBackoffMs, retries.backoffMs * 2 ** (attempt - 1));
+  return Math.max(afterMs ?? 0, Math.round(full * (0.5 + random() / 2)));
+}
+
+/** Names under which the application may know a node: its own, those of its instances, their addresses. */
+function aliasesOf(item: Item, record: DeepReadonly<StoredDeployment>, survey: Survey): string[] {
+  const names = [item.uuid, item.name];
+  for (const at of [record.source, record.target]) {
+    const nodes = survey.last({ of: 'nodes', at });
+    const facts = nodes?.answer.ok ? nodes.answer.value.get(item.uuid) : undefined;
+    const marker = facts === undefined ? null : markerOf(facts);
+    if (marker?.instance) names.push(marker.instance.name, ...marker.instance.addresses);
+    const index = survey.last({ of: 'instances', at });
+    const there = index?.answer.ok ? index.answer.value.on(item.uuid, facts?.instanceUuid ?? null) : [];
+    for (const instance of there) names.push(instance.name, ...instance.addresses);
+  }
+  return names;
+}
