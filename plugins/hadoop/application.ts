@@ -20,7 +20,7 @@ export async function verifyApplication(cluster: Cluster, context: PluginContext
   if (yarn) judgeYarn(yarn, cluster, bad, unknown);
   if (hdfs) judgeHdfs(hdfs, cluster, bad, unknown);
   for (const service of [...(yarn?.services ?? []), ...(hdfs?.services ?? [])]) {
-    if (service.state === 'active' || service.state === 'standby') continue;
+    if (service.state === 'active' || service.state === 'standby' || service.why === 'observer') continue;
     out.add(nodeOf(service.endpoint));
     notes.push(`${service.endpoint.id} ${service.state === 'silent' ? 'does not answer' : `is ${service.why}`}`);
   }

@@ -77,6 +77,12 @@ export function createCluster(options: HadoopOptions, setup: PluginSetup): Clust
     return Promise.race([ended, soon.catch(() => null)]);
   };
 
+  let leader = { id: '', since: 0 };
+  const settled = (id: string): boolean => {
+    if (leader.id !== id) leader = { id, since: setup.now() };
+    return setup.now() - leader.since >= options.settle;
+  };
+
   return {
     options,
     setup,
@@ -85,7 +91,7 @@ export function createCluster(options: HadoopOptions, setup: PluginSetup): Clust
     look: snapshots(
       async () => {
         const [yarn, hdfs] = await Promise.all([
-          resourceManagers.length === 0 ? null : readYarn(get, resourceManagers),
+          resourceManagers.length === 0 ? null : readYarn(get, resourceManagers, settled),
           nameNodes.length === 0 ? null : readHdfs(get, nameNodes),
         ]);
         return { yarn, hdfs };

@@ -1,6 +1,7 @@
 import { Failure } from '../../machines/errors.ts';
 import type { ApplicationNode, PluginFactory } from '../../machines/plugin.ts';
 import { parseOptions } from '../support/options.ts';
+import { throwIfAborted } from '../support/wait.ts';
 import { verifyApplication } from './application.ts';
 import { createCluster } from './cluster.ts';
 import { addMaster, isBound, removeMaster, removeOther, verifyMaster } from './master.ts';
@@ -37,6 +38,7 @@ export const createPlugin: PluginFactory = (setup) => {
   return {
     name: 'hadoop',
     async removeNode(node, context) {
+      throwIfAborted(context.signal);
       const role = roleOf(node);
       // Masters first: a worker that is drained in vain, because its master cannot be spared, costs hours.
       if (isBound(cluster, node)) await removeMaster(cluster, node, context);
@@ -44,6 +46,7 @@ export const createPlugin: PluginFactory = (setup) => {
       else if (!isBound(cluster, node)) await removeOther(cluster, node, context);
     },
     async addNode(node, context) {
+      throwIfAborted(context.signal);
       const role = roleOf(node);
       if (isBound(cluster, node)) await addMaster(cluster, node, context);
       if (worker(role)) await addWorker(cluster, node, role, context);

@@ -68,6 +68,8 @@ export async function removeMaster(cluster: Cluster, node: ApplicationNode, cont
       if (since === undefined) {
         failedOver.set(active.here.endpoint.id, now);
         await failOver(cluster, node, active, snapshot, context);
+        notBefore = cluster.setup.now();
+        continue;
       } else if (now - since >= cluster.options.silence) {
         throw refusal(`${active.here.endpoint.id} on ${node.name} is still active after the failover.`, 'retry');
       }
@@ -82,7 +84,6 @@ export async function removeMaster(cluster: Cluster, node: ApplicationNode, cont
       });
     }
     await pause(cluster, Math.min(cluster.options.poll, Math.max(0, context.deadline - now)), context);
-    notBefore = cluster.setup.now();
   }
 }
 
@@ -128,7 +129,7 @@ async function failOver(
 
 /** A master is back when all its services answer as active or standby, a NameNode out of safe mode. */
 export async function addMaster(cluster: Cluster, node: ApplicationNode, context: PluginContext): Promise<void> {
-  let notBefore = cluster.setup.now();
+  const notBefore = cluster.setup.now();
   for (;;) {
     const snapshot = await untilAborted(cluster.look(notBefore), context.signal);
     const problems = boundOf(cluster, node, snapshot).flatMap((bound) => notServing(bound));
@@ -144,7 +145,6 @@ export async function addMaster(cluster: Cluster, node: ApplicationNode, context
       });
     }
     await pause(cluster, Math.min(cluster.options.poll, Math.max(0, context.deadline - now)), context);
-    notBefore = cluster.setup.now();
   }
 }
 
@@ -179,7 +179,7 @@ function standing({ kind, here, peers }: Bound): { is: 'out' | 'active' | 'unkno
 function notServing({ kind, here }: Bound): string[] {
   const { id } = here.endpoint;
   if (here.state === 'silent') return [`${kind} ${id} does not answer (${here.why})`];
-  if (here.state === 'other') return [`${kind} ${id} is ${here.why}`];
+  if (here.state === 'other' && here.why !== 'observer') return [`${kind} ${id} is ${here.why}`];
   return here.safeMode === true ? [`${kind} ${id} is in safe mode`] : [];
 }
 
@@ -190,7 +190,7 @@ function notServing({ kind, here }: Bound): string[] {
 export async function removeOther(cluster: Cluster, node: ApplicationNode, context: PluginContext): Promise<void> {
   const since = cluster.setup.now();
   for (;;) {
-    const snapshot = await untilAborted(cluster.look(cluster.setup.now()), context.signal);
+    const snapshot = await untilAborted(cluster.look(since), context.signal);
     const problem = snapshot.yarn?.problem ?? snapshot.hdfs?.problem ?? null;
     if (problem === null) return;
     context.progress(`${node.name}: ${problem}`);

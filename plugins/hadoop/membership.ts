@@ -20,6 +20,8 @@ export interface Half {
   readonly standing: Standing;
   /** What was seen, for people: "YARN: DECOMMISSIONING, 3 containers left". */
   readonly says: string;
+  /** HDFS: it was not alive when it said so. */
+  readonly dead?: boolean;
 }
 
 export interface Assessment {
@@ -56,6 +58,7 @@ function yarnHalf(hosts: HadoopHosts, snapshot: Snapshot): Half {
     const alias = lookalike(hosts, view.nodes.keys());
     if (alias !== undefined) return { standing: 'unknown', says: misnamed('YARN', alias) };
     if (!view.complete) return { standing: 'unknown', says: 'YARN: not in its list, which is not complete' };
+    if (!view.settled) return { standing: 'unknown', says: 'YARN: not known yet to a ResourceManager that is new' };
     return { standing: 'absent', says: 'YARN: not known' };
   }
   // Any registration that is still part of the cluster outweighs those that are history.
@@ -101,6 +104,7 @@ function hdfsHalf(node: ApplicationNode, hosts: HadoopHosts, snapshot: Snapshot,
     const alias = other?.host ?? lookalike(hosts, view.nodes.keys());
     if (alias !== undefined) return { standing: 'unknown', says: misnamed('HDFS', alias) };
     if (!view.complete) return { standing: 'unknown', says: 'HDFS: not in its lists, which are not complete' };
+    if (view.safeMode !== '') return { standing: 'unknown', says: 'HDFS: not known while in safe mode' };
     return { standing: 'absent', says: 'HDFS: not known' };
   }
   const halves = entries.map((entry) => hdfsNode(entry, node, heartbeatMs));
@@ -118,7 +122,7 @@ function hdfsNode(entry: HdfsNode, node: ApplicationNode, heartbeatMs: number): 
     case 'In Maintenance':
       // The lists of one answer contradict each other: neither is believed.
       if (entry.blocksLeft !== null) return { standing: 'unknown', says: `${says}, yet listed as leaving${blocks}` };
-      return { standing: 'out', says };
+      return { standing: 'out', says, dead: !entry.alive };
     case 'Decommission In Progress':
     case 'Entering Maintenance':
       return { standing: 'leaving', says: `${says}${blocks}` };

@@ -79,7 +79,7 @@ const infoBean = z.object({
 
 const NAME = 'Hadoop:service=NameNode,name=';
 
-/** Asks every NameNode for its state, and the active one for all DataNodes: two calls more than there are of them. */
+/** Asks every NameNode for its state (two calls), and the active one for all DataNodes (two more). */
 export async function readHdfs(get: GetJson, endpoints: readonly Endpoint[]): Promise<HdfsView> {
   const services = await Promise.all(endpoints.map((endpoint) => haState(get, endpoint)));
   const nothing = {

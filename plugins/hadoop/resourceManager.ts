@@ -25,9 +25,16 @@ export interface YarnView {
   readonly nodes: ReadonlyMap<string, readonly YarnNode[]>;
   /** The list has as many nodes as the ResourceManager counts: who is not in it is not there. */
   readonly complete: boolean;
+  /** Which process leads: another value after a failover or a restart. Null when that is not known. */
+  readonly leader: string | null;
+  /**
+   * The leader has led for a while. A new one starts with an empty list that fills as the nodes report: until then
+   * nobody is absent.
+   */
+  readonly settled: boolean;
 }
 
-const infoAnswer = z.object({ clusterInfo: z.object({ haState: z.string() }) });
+const infoAnswer = z.object({ clusterInfo: z.object({ haState: z.string(), startedOn: z.number().default(0) }) });
 
 /** A list of one can arrive as the one; no nodes as null or nothing. */
 const nodeEntry = z.object({
@@ -44,10 +51,17 @@ const nodesAnswer = z.object({
 
 const metricsAnswer = z.object({ clusterMetrics: z.object({ totalNodes: z.number() }) });
 
-/** Asks every ResourceManager which one is active, and that one for all nodes: three calls more than there are of them. */
-export async function readYarn(get: GetJson, endpoints: readonly Endpoint[]): Promise<YarnView> {
+/**
+ * Asks every ResourceManager which one is active, and that one for all nodes: two calls more than there are of them.
+ * `settled` tells whether the process that leads has done so for a while.
+ */
+export async function readYarn(
+  get: GetJson,
+  endpoints: readonly Endpoint[],
+  settled: (leader: string) => boolean,
+): Promise<YarnView> {
   const services = await Promise.all(endpoints.map((endpoint) => haState(get, endpoint)));
-  const nothing = { services, nodes: new Map<string, YarnNode[]>(), complete: false };
+  const nothing = { services, nodes: new Map<string, YarnNode[]>(), complete: false, leader: null, settled: false };
   const active = theActive('ResourceManager', services);
   if ('problem' in active) return { ...nothing, problem: active.problem };
   try {
@@ -70,7 +84,16 @@ export async function readYarn(get: GetJson, endpoints: readonly Endpoint[]): Pr
       };
       byHost.set(host, [...(byHost.get(host) ?? []), node]);
     }
-    return { services, problem: null, nodes: byHost, complete: list.length === metrics.clusterMetrics.totalNodes };
+    const startedOn = services.find((service) => service.endpoint === active.endpoint)?.startedOn ?? 0;
+    const leader = `${active.endpoint.id} ${startedOn}`;
+    return {
+      services,
+      problem: null,
+      nodes: byHost,
+      complete: list.length === metrics.clusterMetrics.totalNodes,
+      leader,
+      settled: settled(leader),
+    };
   } catch (error) {
     if (error instanceof NoAnswer) return { ...nothing, problem: `the ResourceManager ${error.message}` };
     throw error;
@@ -81,7 +104,12 @@ async function haState(get: GetJson, endpoint: Endpoint): Promise<ServiceView> {
   try {
     const { clusterInfo } = parse(infoAnswer, await get(`${endpoint.url}/ws/v1/cluster/info`), endpoint.url, 'info');
     const state = clusterInfo.haState.toLowerCase();
-    return { endpoint, state: state === 'active' || state === 'standby' ? state : 'other', why: clusterInfo.haState };
+    return {
+      endpoint,
+      state: state === 'active' || state === 'standby' ? state : 'other',
+      why: clusterInfo.haState,
+      startedOn: clusterInfo.startedOn,
+    };
   } catch (error) {
     if (error instanceof NoAnswer) return { endpoint, state: 'silent', why: error.message };
     throw error;

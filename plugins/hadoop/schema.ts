@@ -128,6 +128,8 @@ const base = z.strictObject({
   commandTimeout: duration.prefault('2m'),
   /** When a refresh shows no effect, it is run again after this: name servers may have answered with an old address. */
   refreshAgain: duration.prefault('1m'),
+  /** Who is not listed by a ResourceManager counts as gone only when that one has been seen active for so long. */
+  settle: duration.prefault('1m'),
   /** Masters that do not answer for so long end a remove or add. */
   silence: duration.prefault('2m'),
 });

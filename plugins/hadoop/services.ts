@@ -9,6 +9,8 @@ export interface ServiceView {
   readonly why: string;
   /** NameNodes: in safe mode, so not ready to take over. Unknown counts as not ready. */
   readonly safeMode?: boolean;
+  /** ResourceManagers: when the process started, by its own clock. */
+  readonly startedOn?: number;
 }
 
 /** The one that is active, or why that is not known. Two that both say so are as bad as none. */

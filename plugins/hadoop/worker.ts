@@ -5,6 +5,7 @@ import { type Changed, type Cluster, refresh } from './cluster.ts';
 import { type HadoopHosts, hadoopHosts } from './hosts.ts';
 import { type Assessment, assess, type Half, type Standing } from './membership.ts';
 import type { RoleOptions } from './schema.ts';
+import type { Snapshot } from './snapshot.ts';
 
 /** Takes a worker out: written into the hosts files, refreshed, and read back until both halves say that it is out. */
 export async function removeWorker(
@@ -123,15 +124,18 @@ async function settle(
     await refreshNow(goal.changed);
   }
   let silentSince: number | null = null;
-  let started = false;
   // Only answers to questions sent after the refresh count.
   let notBefore = refreshed ?? goal.asked;
   for (;;) {
     const snapshot = await untilAborted(cluster.look(notBefore), context.signal);
     const seen = assess(node, hosts, role, snapshot, options.limits.heartbeat);
     const halves = halvesOf(seen);
-    if (halves.every(goal.done)) return;
-    const says = halves.map((half) => half.says).join('; ');
+    const safeMode = snapshot.hdfs?.safeMode ? '; HDFS is in safe mode' : '';
+    const says = halves.map((half) => half.says).join('; ') + safeMode;
+    if (halves.every(goal.done)) {
+      if (goal.verb === 'leave' && seen.hdfs?.dead === true) notTheLastCopy(node, snapshot);
+      return;
+    }
     context.progress(`${node.name}: ${says}`);
 
     const now = setup.now();
@@ -145,18 +149,14 @@ async function settle(
       if (outcome !== null && failingSince !== null && now - failingSince >= REFUSED_AFTER_MS) {
         throw refused(node, outcome, says);
       }
-      if (goal.verb === 'join' && waiting.yarn && options.yarn.startNode && refreshed !== null && !started) {
-        started = true;
-        await untilAborted(startNode(cluster, options.yarn.startNode, hosts), context.signal);
-      }
       if (since >= options.refreshAgain) {
         notBefore = await refreshNow(waiting);
+        if (goal.verb === 'join' && waiting.yarn) await startNode(cluster, node, hosts, context);
         continue;
       }
     }
-    const left = Math.max(0, Math.min(options.poll, context.deadline - now));
-    await pause(cluster, left, context);
-    notBefore = setup.now();
+    // From here on readings are shared with all who wait: they are younger than `cache`, however many wait.
+    await pause(cluster, Math.max(0, Math.min(options.poll, context.deadline - now)), context);
   }
 }
 
@@ -174,9 +174,25 @@ function halvesOf(seen: Assessment): Half[] {
   return [seen.yarn, seen.hdfs].filter((half) => half !== null);
 }
 
-async function startNode(cluster: Cluster, argv: readonly string[], hosts: HadoopHosts): Promise<void> {
+/**
+ * Starts the NodeManager that YARN told to shut down when the node had left. The machine may still be booting, and
+ * then starts it by itself: a failure here is told and tried again with the next refresh.
+ */
+async function startNode(
+  cluster: Cluster,
+  node: ApplicationNode,
+  hosts: HadoopHosts,
+  context: PluginContext,
+): Promise<void> {
+  const argv = cluster.options.yarn.startNode;
+  if (!argv) return;
   const host = hosts.after[0] ?? hosts.all[0] ?? '';
-  await cluster.run([argv], { host });
+  try {
+    await untilAborted(cluster.run([argv], { host }), context.signal);
+  } catch (error) {
+    throwIfAborted(context.signal);
+    context.progress(`${node.name}: the NodeManager could not be started: ${(error as Error).message}`);
+  }
 }
 
 /** Sleeps; an abort is a {@link Failure} whatever the signal's reason. */
@@ -201,6 +217,21 @@ function named(cluster: Cluster, node: ApplicationNode): HadoopHosts {
 
 function noName(cluster: Cluster, node: ApplicationNode): string {
   return `How Hadoop calls ${node.name} is not known: it has no ${cluster.options.host.from}.`;
+}
+
+/**
+ * HDFS calls a dead DataNode decommissioned without having moved a block. When blocks are missing at that time, its
+ * disks may hold the last copies, and the move would wipe them.
+ */
+function notTheLastCopy(node: ApplicationNode, snapshot: Snapshot): void {
+  const missing = snapshot.hdfs?.missingBlocks ?? 0;
+  if (missing === 0) return;
+  throw new Failure({
+    reason: 'application_refused',
+    next: 'ask',
+    message: `The DataNode of ${node.name} is dead and ${missing} blocks are missing: its disks may hold the last copies of them.`,
+    remedy: 'Start the DataNode again, or decide that the blocks are lost, before the machine is reinstalled.',
+  });
 }
 
 function silent(node: ApplicationNode, says: string): Failure {

@@ -1,7 +1,7 @@
 import type { Faults } from './faults.ts';
 import type { Hdfs, WantedAdmin } from './hdfs.ts';
 import { type HostsFile, readCombined, readExcludes, readPlain } from './hostsFiles.ts';
-import { SERVICES, type ServiceId } from './model.ts';
+import { type Machine, SERVICES, type ServiceId } from './model.ts';
 import type { Services } from './services.ts';
 import type { RefreshMode, Yarn } from './yarn.ts';
 
@@ -33,6 +33,7 @@ interface Cluster {
   readonly hdfs: Hdfs;
   readonly services: Services;
   readonly faults: Faults;
+  readonly machines: ReadonlyMap<string, Machine>;
 }
 
 const ok = (stdout: string): CommandAnswer => ({ exitCode: 0, stdout, stderr: '' });
@@ -47,6 +48,9 @@ export function runCommand(cluster: Cluster, request: CommandRequest): CommandAn
     if (verb === '-refreshNodes') return refreshYarn(cluster, rest, request.files);
     if (verb === '--check') return ok(cluster.yarn.decommissioning().join(','));
     if (verb === '-transitionToActive' || verb === '-transitionToStandby') return transition(cluster, verb, rest);
+  }
+  if (program === 'yarn' && argv.slice(0, 3).join(' ') === '--daemon start nodemanager') {
+    return startNodeManager(cluster, argv[3] ?? '');
   }
   if (program === 'hdfs' && tool === 'dfsadmin' && verb === '-refreshNodes') return refreshHdfs(cluster, request.files);
   if (program === 'hdfs' && tool === 'haadmin' && verb === '-failover') {
@@ -89,6 +93,14 @@ function refreshMode(args: readonly string[]): { mode: RefreshMode; client: bool
   const tracking = rest.shift();
   if ((tracking !== '-client' && tracking !== '-server') || rest.length > 0 || timeout < -1) return null;
   return { mode: { graceful: true, timeoutSec: timeout }, client: tracking === '-client' };
+}
+
+/** On the machine itself the command needs no host; the emulator has no machines to log in to. */
+function startNodeManager(cluster: Cluster, host: string): CommandAnswer {
+  const machine = cluster.machines.get(host);
+  if (!machine?.daemons) return refused(`${host}: No route to host`);
+  machine.nodeManager = true;
+  return ok('');
 }
 
 function refreshHdfs(cluster: Cluster, files: HostsFiles): CommandAnswer {

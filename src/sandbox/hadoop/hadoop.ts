@@ -70,6 +70,7 @@ export function createHadoop(config: HadoopConfig): Hadoop {
       instance: null,
       up,
       daemons: up,
+      nodeManager: up,
       stoppedAt: Number.NEGATIVE_INFINITY,
       wiped: false,
     });
@@ -78,7 +79,11 @@ export function createHadoop(config: HadoopConfig): Hadoop {
   const replication = config.replication ?? Math.max(1, Math.min(3, workers.length - 2));
   const shared = { clock, timings, machines, faults, harm };
   const hdfs = new Hdfs(shared, replication, config.blocksPerWorker ?? 30);
-  const yarn = new Yarn({ ...shared, containersPerWorker: config.containersPerWorker ?? 4 });
+  const yarn = new Yarn({
+    ...shared,
+    containersPerWorker: config.containersPerWorker ?? 4,
+    supervised: config.supervised ?? true,
+  });
   const services = new Services(
     { ...shared, onFailover: (pair) => pair === 'rm' && yarn.failedOver() },
     placement(config),
@@ -112,6 +117,7 @@ export function createHadoop(config: HadoopConfig): Hadoop {
       clock.after(timings.registerMs, () => {
         pending.delete(machine.host);
         machine.daemons = true;
+        machine.nodeManager = true;
         if (machine.role === 'worker') join(machine);
         services.started(machine.host);
       }),
@@ -126,13 +132,16 @@ export function createHadoop(config: HadoopConfig): Hadoop {
     yarn.beforeStop(machine);
     hdfs.beforeStop(machine);
     machine.daemons = false;
+    machine.nodeManager = false;
     machine.stoppedAt = clock.now();
     services.stopped(machine.host);
   }
 
   function admin(request: HadoopRequest): HadoopAnswer {
     if (request.method !== 'POST' || request.url !== '/command') return json({ error: 'POST /command' }, 404);
-    return json(runCommand({ yarn, hdfs, services, faults }, JSON.parse(request.body ?? '') as CommandRequest));
+    return json(
+      runCommand({ yarn, hdfs, services, faults, machines }, JSON.parse(request.body ?? '') as CommandRequest),
+    );
   }
 
   return {

@@ -127,5 +127,6 @@ export function hadoopOptions(
     hdfs: { command: command(installation.hdfs), hostsFile: installation.dfsHosts },
     poll: '300ms',
     cache: '250ms',
+    settle: '1s',
   };
 }

@@ -62,6 +62,11 @@ export interface HadoopConfig {
   /** Containers on each worker. Default 4. */
   readonly containersPerWorker?: number;
   /**
+   * Whether a NodeManager that YARN has shut down is started again by itself, as under systemd. Default true; else it
+   * takes `yarn --daemon start nodemanager`.
+   */
+  readonly supervised?: boolean;
+  /**
    * The machine that each service runs on; null for one outside the fleet, always up. Default: the first of each pair
    * on the first master, the second on the second master (or outside).
    */
@@ -91,6 +96,8 @@ export interface Machine {
   up: boolean;
   /** The daemons run: up, and booted for `registerMs`. */
   daemons: boolean;
+  /** The NodeManager process runs; YARN shuts it down at the end of a decommission. */
+  nodeManager: boolean;
   /** When the daemons last stopped; heartbeats end there. */
   stoppedAt: number;
   /** Disks were emptied since the DataNode last registered. */

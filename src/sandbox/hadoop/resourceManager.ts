@@ -32,7 +32,7 @@ export function answerResourceManager(means: Means, id: ServiceId, path: string)
   if (told !== 'active') return standby(means, path);
   if (path === '/ws/v1/cluster/metrics') return json({ clusterMetrics: metrics(means) });
   if (path === '/ws/v1/cluster/nodes') {
-    let nodes = [...means.yarn.nodeManagers.values()].map((node) => nodeInfo(means, node));
+    let nodes = means.yarn.known().map((node) => nodeInfo(means, node));
     if (means.faults.lies('short-list')) nodes = nodes.slice(0, Math.floor(nodes.length / 2));
     return json({ nodes: nodes.length === 0 ? null : { node: nodes } });
   }
@@ -96,11 +96,11 @@ function nodeInfo(means: Means, node: NodeManager) {
 }
 
 function metrics(means: Means) {
-  const states = [...means.yarn.nodeManagers.values()].map((node) => told(means, node));
+  const states = means.yarn.known().map((node) => told(means, node));
   const count = (state: string) => states.filter((s) => s === state).length;
   return {
     appsRunning: 1,
-    containersAllocated: [...means.yarn.nodeManagers.values()].reduce((sum, node) => sum + node.containers, 0),
+    containersAllocated: means.yarn.known().reduce((sum, node) => sum + node.containers, 0),
     totalNodes: states.length,
     activeNodes: count('RUNNING'),
     lostNodes: count('LOST'),

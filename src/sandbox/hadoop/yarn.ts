@@ -7,6 +7,8 @@ export interface NodeManager {
   state: YarnState;
   containers: number;
   registeredAt: number;
+  /** When the present ResourceManager heard of it: a new one knows nobody until they report. */
+  knownFrom: number;
   /** While DECOMMISSIONING: when the next container ends, and when the rest are killed (Infinity: never). */
   nextEnd: number;
   killAt: number;
@@ -20,6 +22,7 @@ export interface YarnMeans {
   readonly faults: Faults;
   readonly harm: (harm: Harm) => void;
   readonly containersPerWorker: number;
+  readonly supervised: boolean;
 }
 
 /** How a refresh treats excluded nodes: at once, or waiting for containers up to a time (negative: for ever). */
@@ -44,7 +47,7 @@ export class Yarn {
 
   /** The NodeManager of a machine asks to join; an excluded one is told to shut down. */
   register(machine: Machine): void {
-    if (this.excluded(machine.host)) return;
+    if (!machine.nodeManager || this.excluded(machine.host)) return;
     const known = this.nodeManagers.get(machine.host);
     const { clock, containersPerWorker } = this.#means;
     this.nodeManagers.set(machine.host, {
@@ -52,6 +55,7 @@ export class Yarn {
       state: 'RUNNING',
       containers: known?.state === 'RUNNING' ? known.containers : containersPerWorker,
       registeredAt: clock.now(),
+      knownFrom: clock.now(),
       nextEnd: 0,
       killAt: Number.POSITIVE_INFINITY,
       timeoutSec: -1,
@@ -100,13 +104,34 @@ export class Yarn {
         detail: `${node.containers} containers`,
       });
     }
+    this.#out(node);
+  }
+
+  /** Decommissioned: the NodeManager is told to shut down. */
+  #out(node: NodeManager): void {
     node.containers = 0;
     node.state = 'DECOMMISSIONED';
+    const machine = this.#means.machines.get(node.host);
+    if (machine && !this.#means.supervised) machine.nodeManager = false;
   }
 
   /** Another ResourceManager became active: it does not know of graceful decommissions under way. */
   failedOver(): void {
-    for (const node of this.nodeManagers.values()) if (node.state === 'DECOMMISSIONING') this.#force(node);
+    const { clock, timings } = this.#means;
+    let turn = 0;
+    for (const node of this.nodeManagers.values()) {
+      if (node.state === 'DECOMMISSIONING') this.#force(node);
+      // Excluded nodes are known from the file.
+      if (node.state === 'DECOMMISSIONED') continue;
+      turn += 1;
+      node.knownFrom = clock.now() + timings.heartbeatMs * (1 + (turn % 3));
+    }
+  }
+
+  /** Those that the present ResourceManager has heard of. */
+  known(): NodeManager[] {
+    const now = this.#means.clock.now();
+    return [...this.nodeManagers.values()].filter((node) => node.knownFrom <= now);
   }
 
   /** Still counted on by the ResourceManager. */
@@ -124,7 +149,7 @@ export class Yarn {
     const now = clock.now();
     for (const machine of machines.values()) {
       if (machine.role !== 'worker') continue;
-      const reaches = machine.daemons && !faults.neverRegisters(machine.host);
+      const reaches = machine.daemons && machine.nodeManager && !faults.neverRegisters(machine.host);
       const node = this.nodeManagers.get(machine.host);
       if (reaches) {
         // A supervised NodeManager that was told to shut down is started again and asks again.
@@ -146,7 +171,7 @@ export class Yarn {
         node.containers -= 1;
         node.nextEnd += this.#means.timings.containerMs;
       }
-      if (node.containers === 0) node.state = 'DECOMMISSIONED';
+      if (node.containers === 0) this.#out(node);
     }
     if (node.state === 'DECOMMISSIONING' && node.killAt <= now) this.#force(node);
   }

@@ -89,7 +89,13 @@ export async function bench(
   const hadoop = createHadoop(config);
   const { urls, close } = await listenHadoop(hadoop);
   const installation = await installHadoop(folder, urls.admin);
-  const standard = { ...hadoopOptions(urls, installation, config), poll: '30ms', cache: '20ms', silence: '600ms' };
+  const standard = {
+    ...hadoopOptions(urls, installation, config),
+    poll: '30ms',
+    cache: '20ms',
+    silence: '600ms',
+    settle: '300ms',
+  };
   const options = more.options?.(standard, { folder }) ?? standard;
   const plugin = await createPlugin(setup(options));
   return {
