@@ -15,7 +15,7 @@ export function plainMessage(workspace: Workspace, shown: Shown): string {
   return lines.join('\n');
 }
 
-/** Slack's mrkdwn with names in place of ids, links as their labels and the three escapes undone. */
+/** Slack's mrkdwn with names in place of ids, links as their labels and the three escapes undone; emphasis marks stay. */
 export function plainMrkdwn(workspace: Workspace, text: string): string {
   const named = text.replace(/<([^>]*)>/g, (_whole, inner: string) => {
     const [target = '', label] = inner.split('|');

@@ -73,7 +73,7 @@ function build(view) {
   const act = {
     state: () => '',
     why: () => '',
-    press: (block, element, chosen) =>
+    press: (_block, element, chosen) =>
       post('/_slack/press_view', {
         user: store.me,
         view_id: view.id,

@@ -62,7 +62,11 @@ let lastTold = null;
 
 function tellNews() {
   const all = [...store.messages.values(), ...store.ephemerals.values()].filter((one) => one.user !== store.me);
-  const newest = all.reduce((last, one) => (one.ts > last ? one.ts : last), '');
+  const newest =
+    all
+      .map((one) => one.ts)
+      .sort()
+      .at(-1) ?? '';
   if (lastTold !== null) {
     const fresh = all
       .filter((one) => one.ts > lastTold)

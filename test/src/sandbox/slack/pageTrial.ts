@@ -101,7 +101,10 @@ async function startApp(url: string, tokens: { botToken: string; appToken: strin
       return;
     }
     await ack();
-    await client.chat.postMessage({ channel: 'C_OPS', text: `:lock: <@${body.user.id}> locked *cp1*: ${reason}` });
+    await client.chat.postMessage({
+      channel: 'C_OPS',
+      text: `:lock: <@${body.user.id}> locked *cp1*: ${escaped(reason)}`,
+    });
   });
   app.event('app_mention', async ({ event, client }) => {
     await client.chat.postMessage({
@@ -117,6 +120,10 @@ async function startApp(url: string, tokens: { botToken: string; appToken: strin
   };
   await app.start();
   return app;
+}
+
+function escaped(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }
 
 function card(by: string, state: string, moved = 0): KnownBlock[] {
