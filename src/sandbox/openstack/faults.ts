@@ -36,7 +36,7 @@ export type WorldEffect =
   | { readonly kind: 'power-never-reported' }
   /** Holds the lock of `match.node` for `ms` milliseconds from now. */
   | { readonly kind: 'node-locked'; readonly ms: number }
-  /** All calls to the service are refused (or 503) until the rule is removed. */
+  /** All calls to the service are refused (or reset, or 503) until the rule is removed. Behind a socket, refused is reset. */
   | { readonly kind: 'service-down'; readonly answer?: 'refused' | 'reset' | 503 }
   /** All tokens end `ms` milliseconds after now, or after their issue, until the rule is removed. */
   | { readonly kind: 'tokens-expire'; readonly ms: number }

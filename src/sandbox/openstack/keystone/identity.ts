@@ -44,7 +44,6 @@ export interface Identity {
   issue(
     grant: Pick<Token, 'user' | 'scope' | 'methods' | 'applicationCredential'> & {
       readonly parent?: Token;
-      readonly lifetime?: number;
     },
   ): Token;
   /** Credentials of all users; they may be added to. */
@@ -142,6 +141,8 @@ export function createIdentity(clock: Clock, ids: () => string, users: readonly 
       revokedUpTo = count;
     },
     limitLifetime(ms) {
+      // What the old limit has ended does not come back to life with the new one.
+      for (const [id, entry] of issued) if (isOver(entry)) issued.delete(id);
       limit = ms;
       limitedSince = clock.now();
     },

@@ -102,7 +102,7 @@ export function createCompute(getContext: () => Context): Compute {
 
   function giveUp(id: string, message: string): void {
     const instance = instanceOf(id);
-    if (instance === undefined) return;
+    if (instance === undefined || instance.status === 'DELETED' || instance.taskState === 'deleting') return;
     const node = nodeOf(instance.node);
     if (node?.instance_uuid === id)
       context().world.change('nodes', node.uuid, { instance_uuid: null, instance_info: {} });
