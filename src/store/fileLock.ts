@@ -1,3 +1,4 @@
+import * as nodeFs from 'node:fs';
 import { basename } from 'node:path';
 import { lock } from 'proper-lockfile';
 import { StoreError } from './errors.ts';
@@ -63,8 +64,11 @@ class Taking {
   readonly #path: string;
   readonly #ownerPath: string;
   readonly #deps: FileLockDeps;
+  #token: string | null = null;
   #lost: StoreError | null = null;
-  #released = false;
+  #closed = false;
+  /** We remove the lock ourselves, with nobody's name on it any more. */
+  #handingBack = false;
 
   constructor(path: string, deps: FileLockDeps) {
     this.#path = path;
@@ -123,6 +127,7 @@ class Taking {
         realpath: false,
         stale: this.#deps.staleMs,
         update: this.#deps.staleMs / 4,
+        fs: this.#carefulFs(),
         onCompromised: (error) => this.#lose(`its lock was taken away (${error.message}).`),
       });
     } catch (thrown) {
@@ -131,29 +136,68 @@ class Taking {
     }
   }
 
-  #held(token: string, release: () => Promise<void>): FileLock {
+  /**
+   * proper-lockfile removes the locks that it believes to hold when the process ends. By then ours may be another's, who
+   * would lose it: so it is looked at, at the last moment, whose it is.
+   */
+  #carefulFs(): Record<string, unknown> {
+    const notOurs = (): boolean => this.#token !== null && !this.#handingBack && this.#tokenOnDisk() !== this.#token;
     return {
-      problem: () => (this.#released ? 'closed' : (this.#lost?.message ?? null)),
+      ...nodeFs,
+      rmdir: (path: string, done: (error: Error | null) => void) => (notOurs() ? done(null) : nodeFs.rmdir(path, done)),
+      rmdirSync: (path: string) => (notOurs() ? undefined : nodeFs.rmdirSync(path)),
+    };
+  }
+
+  #tokenOnDisk(): string | null {
+    try {
+      return parseOwner(nodeFs.readFileSync(this.#ownerPath, 'utf8'))?.token ?? null;
+    } catch {
+      return null;
+    }
+  }
+
+  #held(token: string, release: () => Promise<void>): FileLock {
+    this.#token = token;
+    return {
+      problem: () => (this.#closed ? 'closed' : (this.#lost?.message ?? null)),
       confirm: async () => {
         // A process that was suspended past the heartbeat learns here, before it writes, that another took over.
-        if (this.#lost === null && (await this.#readOwner())?.token !== token) {
-          this.#lose('another process has taken it over.');
-        }
+        if (this.#lost === null && !(await this.#isOurs(token))) this.#lose('another process has taken it over.');
         if (this.#lost !== null) throw this.#lost;
       },
       release: async () => {
-        if (this.#released) return;
-        this.#released = true;
+        if (this.#closed) return;
+        this.#closed = true;
         heldHere.delete(this.#path);
-        if (this.#lost !== null) return;
-        await removeIfThere(this.#deps.files, this.#ownerPath).catch(() => undefined);
+        if (this.#lost === null && (await this.#isOurs(token).catch(() => false))) {
+          this.#handingBack = true;
+          await removeIfThere(this.#deps.files, this.#ownerPath).catch(() => undefined);
+        }
+        // Also when it is another's: ends the heartbeat, and removes nothing then.
         await release().catch(() => undefined);
       },
     };
   }
 
+  /** @throws StoreError `unwritable` when that cannot be seen: then nothing may be written, but nothing is lost either. */
+  async #isOurs(token: string): Promise<boolean> {
+    try {
+      return (await this.#readOwner())?.token === token;
+    } catch (thrown) {
+      const why = thrown instanceof Error ? thrown.message : String(thrown);
+      throw new StoreError(
+        'unwritable',
+        this.#path,
+        `whether it is still ours cannot be seen (${why}); the change was not made.`,
+        `Look at the disk, and at ${this.#ownerPath}.`,
+        { cause: thrown },
+      );
+    }
+  }
+
   #lose(problem: string): void {
-    if (this.#lost !== null || this.#released) return;
+    if (this.#lost !== null || this.#closed) return;
     this.#lost = new StoreError(
       'lost',
       this.#path,
@@ -174,14 +218,16 @@ class Taking {
     );
   }
 
-  /** Null when there is none, or nothing that makes sense. */
+  /** Null when there is none, or nothing that makes sense. Rejects when it cannot be read. */
   async #readOwner(): Promise<Owner | null> {
+    let text: string;
     try {
-      const parsed = ownerSchema.safeParse(JSON.parse((await this.#deps.files.readFile(this.#ownerPath)).toString()));
-      return parsed.success ? parsed.data : null;
-    } catch {
-      return null;
+      text = (await this.#deps.files.readFile(this.#ownerPath)).toString();
+    } catch (thrown) {
+      if (errorCode(thrown) === 'ENOENT') return null;
+      throw thrown;
     }
+    return parseOwner(text);
   }
 
   async #writeOwner(owner: Owner): Promise<void> {
@@ -195,5 +241,14 @@ class Taking {
       await handle.close();
     }
     await files.rename(beside, this.#ownerPath);
+  }
+}
+
+function parseOwner(text: string): Owner | null {
+  try {
+    const parsed = ownerSchema.safeParse(JSON.parse(text));
+    return parsed.success ? parsed.data : null;
+  } catch {
+    return null;
   }
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { nodeFiles, type StoreFiles } from '../../../src/store/files.ts';
 import type { StoreError } from '../../../src/store/index.ts';
 import { judge, nodeProcesses, type Owner } from '../../../src/store/owner.ts';
 import { freshPath, open, storeErrorOf } from './support.ts';
@@ -128,11 +129,24 @@ describe('two processes', () => {
     // Its heartbeat and its update race to find out; whichever is first, it may not write.
     expect(['lost lost', 'refused lost']).toContain(await one.said());
     expect(await one.exited).toBe(3);
+    expect(existsSync(`${path}.lock`)).toBe(true);
     await store.update((draft) => {
       draft.epoch += 1;
     });
     expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({ epoch: 51 });
     await store.close();
+  });
+
+  test('do not take the lock away from one another by ending', async () => {
+    const path = freshPath();
+    const one = await holder(path);
+    const intruder = JSON.stringify({ ...nodeProcesses().self, token: 'other', since: 1 });
+    writeFileSync(`${path}.owner`, intruder);
+    one.child.send('update');
+    expect(['lost lost', 'refused lost']).toContain(await one.said());
+    expect(await one.exited).toBe(3);
+    expect(existsSync(`${path}.lock`)).toBe(true);
+    expect(readFileSync(`${path}.owner`, 'utf8')).toBe(intruder);
   });
 });
 
@@ -167,6 +181,33 @@ describe('one process', () => {
     expect(readFileSync(path, 'utf8')).toBe(before);
     await store.close();
     expect(existsSync(`${path}.owner`)).toBe(true);
+  });
+
+  test('that cannot see whether the store is still its own writes nothing, and has lost nothing', async () => {
+    const path = freshPath();
+    let blind = false;
+    const files: StoreFiles = {
+      ...nodeFiles,
+      readFile: (read) =>
+        blind && read.endsWith('.owner')
+          ? Promise.reject(Object.assign(new Error('EMFILE: too many open files'), { code: 'EMFILE' }))
+          : nodeFiles.readFile(read),
+    };
+    const store = await open(path, { files });
+    const raise = () =>
+      store.update((draft) => {
+        draft.epoch += 1;
+      });
+    blind = true;
+    expect(await storeErrorOf(raise())).toMatchObject({
+      code: 'unwritable',
+      message: expect.stringContaining('EMFILE'),
+    });
+    expect(store.problem()).toBeNull();
+    blind = false;
+    await raise();
+    expect(store.read().epoch).toBe(1);
+    await store.close();
   });
 
   test.each([
