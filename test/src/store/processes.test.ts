@@ -2,6 +2,7 @@ import { type ChildProcess, execFileSync, fork } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { nodeFiles, type StoreFiles } from '../../../src/store/files.ts';
@@ -102,6 +103,30 @@ describe('two processes', () => {
     await one.exited;
     const heirs = await Promise.all(Array.from({ length: 4 }, () => holder(path)));
     expect(heirs.map((heir) => heir.first).sort()).toEqual(['holds 2', 'refused held', 'refused held', 'refused held']);
+  });
+
+  test('do not take over at the same instant: the second waits until it can see that the first has', async () => {
+    const path = freshPath();
+    const one = await holder(path);
+    one.child.kill('SIGKILL');
+    await one.exited;
+    let second: ReturnType<typeof holder> | undefined;
+    const files: StoreFiles = {
+      ...nodeFiles,
+      rmdir: async (removed) => {
+        // Here the first has found the holder dead, and has not removed its lock yet.
+        second = holder(path);
+        await sleep(800);
+        await nodeFiles.rmdir(removed);
+      },
+    };
+    const store = await open(path, { files });
+    expect((await second)?.first).toBe('refused held');
+    await store.update((draft) => {
+      draft.epoch += 1;
+    });
+    expect(store.read().epoch).toBe(2);
+    await store.close();
   });
 
   test('on two machines: the second waits for the heartbeat, and is told when it is fresh', async () => {
