@@ -119,7 +119,7 @@ function choice(id, name, about, active, choose) {
   return [
     h(
       'label.fault',
-      { class: active ? 'active' : '' },
+      { class: active && id !== 'scenario' ? 'active' : '' },
       h('input', {
         type: 'radio',
         name: 'scenario',

@@ -1,21 +1,18 @@
 import { arrange, h, icon } from './dom.js';
 
+// Hadoop's own words, and the shorter ones that say the same of HDFS and YARN together.
 const TONES = {
-  NORMAL: 'good',
-  RUNNING: 'good',
-  DECOMMISSIONING: 'amber',
-  DECOMMISSION_INPROGRESS: 'amber',
-  ENTERING_MAINTENANCE: 'amber',
-  IN_MAINTENANCE: 'busy',
-  DECOMMISSIONED: 'idle',
-  NEW: 'busy',
-  UNHEALTHY: 'bad',
-  DEAD: 'bad',
-  LOST: 'bad',
-  STALE: 'bad',
+  good: ['NORMAL', 'RUNNING', 'IN_SERVICE', 'ACTIVE', 'UP'],
+  busy: ['NEW', 'STARTING', 'STANDBY', 'IN_MAINTENANCE'],
+  amber: ['DECOMMISSIONING', 'DECOMMISSION_INPROGRESS', 'ENTERING_MAINTENANCE', 'LEAVING'],
+  idle: ['DECOMMISSIONED', 'OUT', 'STOPPED'],
+  bad: ['UNHEALTHY', 'DEAD', 'LOST', 'STALE', 'DOWN'],
 };
 
-const toneOf = (state) => TONES[state.toUpperCase().replaceAll(' ', '_')] ?? 'idle';
+function toneOf(state) {
+  const word = state.toUpperCase().replaceAll(' ', '_');
+  return Object.keys(TONES).find((tone) => TONES[tone].includes(word)) ?? 'idle';
+}
 
 /** The application's health: the word, the reasons, how many nodes are in which state, the masters. */
 export function createHealth() {
@@ -74,4 +71,4 @@ export function createHealth() {
   };
 }
 
-const rank = (state) => ['good', 'busy', 'amber', 'idle', 'bad'].indexOf(toneOf(state));
+const rank = (state) => Object.keys(TONES).indexOf(toneOf(state));

@@ -100,6 +100,6 @@ document.addEventListener('keydown', (event) => {
 });
 
 const wanted = new URL(location.href).searchParams.get('as');
-const KNOWN = { alice: 'U_ALICE', bob: 'U_BOB', eve: 'U_EVE' };
+const KNOWN = { alice: 'U0ALICE', bob: 'U0BOB', eve: 'U0EVE' };
 startFleet($('fleet'), $('announcer'));
-actAs(KNOWN[wanted] ?? 'U_ALICE');
+actAs(KNOWN[wanted] ?? 'U0ALICE');

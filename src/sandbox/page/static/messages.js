@@ -87,7 +87,7 @@ export class MessageList {
       'div.meta',
       {},
       h('strong.author', {}, shown),
-      author.isBot && h('span.app-badge', {}, 'APP'),
+      author.isBot && item.user !== 'USLACKBOT' && h('span.app-badge', {}, 'APP'),
       h('time.when', { title: fullTimeOf(item.ts) }, timeOf(item.ts)),
     );
     const body = h(

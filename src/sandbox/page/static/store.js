@@ -2,14 +2,14 @@ import { explain, listen, post } from './api.js';
 
 /** Everything that the page knows. One instance, changed only here, drawn by whoever subscribes. */
 export const store = {
-  me: 'U_ALICE',
+  me: 'U0ALICE',
   app: { name: 'ephyra', botUserId: '', commands: [], requestUrl: null },
   connected: 0,
   mean: {},
   people: new Map(),
   groups: new Map(),
   channels: new Map(),
-  channel: 'C_OPS',
+  channel: 'C0OPSHADOOP',
   messages: new Map(),
   ephemerals: new Map(),
   dismissed: new Set(),

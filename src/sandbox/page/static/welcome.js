@@ -33,7 +33,7 @@ export function welcome({ fill, become }) {
         {},
         h('strong', {}, 'Approve as Bob.'),
         ' Who asks cannot approve, so ',
-        h('button.text-button', { type: 'button', onclick: () => become('U_BOB') }, 'switch to Bob'),
+        h('button.text-button', { type: 'button', onclick: () => become('U0BOB') }, 'switch to Bob'),
         ' on the left and press ',
         h('em', {}, 'Approve'),
         ' on the card.',
