@@ -59,8 +59,8 @@ function standby(means: Means, path: string): HttpAnswer {
 function info(means: Means, id: ServiceId) {
   const told = means.services.told(id);
   return {
-    id: 1_700_000_000_000,
-    startedOn: 1_700_000_000_000,
+    id: means.services.get(id).startedAt,
+    startedOn: means.services.get(id).startedAt,
     state: 'STARTED',
     haState: told === 'active' ? 'ACTIVE' : told === 'standby' ? 'STANDBY' : 'INITIALIZING',
     rmStateStoreName: 'org.apache.hadoop.yarn.server.resourcemanager.recovery.ZKRMStateStore',

@@ -9,6 +9,8 @@ export interface Service {
   /** The machine it runs on; null for one outside the fleet. */
   readonly host: string | null;
   state: HaState;
+  /** When the process started. */
+  startedAt: number;
 }
 
 interface Means {
@@ -31,7 +33,13 @@ export class Services {
     this.#services = SERVICES.map((id): Service => {
       const host = placement[id];
       const up = host === null || (means.machines.get(host)?.daemons ?? false);
-      return { id, pair: id.startsWith('rm') ? 'rm' : 'nn', host, state: up ? 'standby' : 'down' };
+      return {
+        id,
+        pair: id.startsWith('rm') ? 'rm' : 'nn',
+        host,
+        state: up ? 'standby' : 'down',
+        startedAt: means.clock.now(),
+      };
     });
     for (const pair of ['rm', 'nn'] as const) {
       const first = this.of(pair).find((service) => service.state === 'standby');
@@ -65,8 +73,11 @@ export class Services {
 
   /** The daemons of a machine have started. */
   started(host: string): void {
-    for (const service of this.#services)
-      if (service.host === host && service.state === 'down') service.state = 'standby';
+    for (const service of this.#services) {
+      if (service.host !== host || service.state !== 'down') continue;
+      service.state = 'standby';
+      service.startedAt = this.#means.clock.now();
+    }
     for (const pair of ['rm', 'nn'] as const) if (!this.active(pair)) this.#elect(pair);
   }
 

@@ -11,8 +11,8 @@ import { shownEphemeral, shownMessage, shownState, shownView } from './state.ts'
  * The driver: a person's hands and eyes as HTTP, for the page and for scripts. All of it is under `/_slack/`,
  * JSON in and out. What a person does answers `{ ok, error? }` once the app has taken it, or has not.
  *
- * GET  state?user=U_ALICE            everything that this person sees
- * GET  events?user=U_ALICE           the same as server-sent events: `state` first, then each change
+ * GET  state?user=U0ALICE            everything that this person sees
+ * GET  events?user=U0ALICE           the same as server-sent events: `state` first, then each change
  * GET  deliveries                    what was handed to the app, with outcomes and latencies
  * GET  calls                         how often the app called each method of the Web API
  * POST type {user, text, channel?, thread_ts?}         a slash command or a message

@@ -34,10 +34,10 @@ export interface Slack {
 }
 
 export const SANDBOX_APP: AppConfig = {
-  appId: 'A_EPHYRA',
+  appId: 'A0EPHYRA',
   name: 'ephyra',
-  botUserId: 'U_EPHYRA',
-  botId: 'B_EPHYRA',
+  botUserId: 'U0EPHYRA',
+  botId: 'B0EPHYRA',
   botToken: 'xoxb-sandbox',
   appToken: 'xapp-sandbox',
   signingSecret: 'sandbox-signing-secret',
@@ -101,16 +101,16 @@ export function createSlack(options: SlackOptions = {}): Slack {
 
 function settle(workspace: Workspace, app: AppConfig): void {
   const people = [
-    { id: 'U_ALICE', name: 'alice', realName: 'Alice Marin', role: 'requester', isBot: false },
-    { id: 'U_BOB', name: 'bob', realName: 'Bob Okafor', role: 'approver', isBot: false },
-    { id: 'U_EVE', name: 'eve', realName: 'Eve Lindqvist', role: 'no rights', isBot: false },
+    { id: 'U0ALICE', name: 'alice', realName: 'Alice Marin', role: 'requester', isBot: false },
+    { id: 'U0BOB', name: 'bob', realName: 'Bob Okafor', role: 'approver', isBot: false },
+    { id: 'U0EVE', name: 'eve', realName: 'Eve Lindqvist', role: 'no rights', isBot: false },
     { id: app.botUserId, name: app.name, realName: 'Ephyra', role: 'app', isBot: true },
     { id: 'USLACKBOT', name: 'slackbot', realName: 'Slackbot', role: 'Slack', isBot: true },
   ];
   for (const person of people) workspace.people.set(person.id, person);
-  const group = { id: 'S_OPS', handle: 'ops', name: 'Operations', users: ['U_ALICE', 'U_BOB'] };
+  const group = { id: 'S0OPERATIONS', handle: 'ops', name: 'Operations', users: ['U0ALICE', 'U0BOB'] };
   workspace.groups.set(group.id, group);
   const members = people.map((person) => person.id).filter((id) => id !== 'USLACKBOT');
   const topic = 'Hadoop on bare metal · deployments of the control plane';
-  workspace.channels.set('C_OPS', { id: 'C_OPS', name: 'ops-hadoop', topic, members: new Set(members) });
+  workspace.channels.set('C0OPSHADOOP', { id: 'C0OPSHADOOP', name: 'ops-hadoop', topic, members: new Set(members) });
 }

@@ -8,8 +8,8 @@ import { FakeClock, memoryLog } from './support/fakeClock.ts';
 import { FakeDeployments, person } from './support/fakeDeployments.ts';
 import { FakeWeb, wordsOf } from './support/fakeWeb.ts';
 
-const ALICE = person('U_ALICE');
-const BOB = person('U_BOB');
+const ALICE = person('U0ALICE');
+const BOB = person('U0BOB');
 const CP = { source: 'cp1', target: 'cp2', by: ALICE };
 const DOWN = new SlackProblem('unavailable', 'unreachable', { maybeDone: true });
 
@@ -20,7 +20,7 @@ function setup(nodes = 12) {
   const deployments = new FakeDeployments({ now: clock.now, nodes });
   const start = () => {
     const outbox = createOutbox({ clock, log });
-    const board = createBoard({ deployments, channel: 'C_OPS', web, outbox, clock, log });
+    const board = createBoard({ deployments, channel: 'C0OPSHADOOP', web, outbox, clock, log });
     const unsubscribe = deployments.onChange((change) => board.onChange(change));
     const kill = () => {
       unsubscribe();
@@ -46,7 +46,7 @@ function expectTruth({ web, deployments }: World, id: string): void {
   expect(web.parents).toHaveLength(1);
   const [parent] = web.parents;
   expect(parent?.message.text).toBe(cardText(view));
-  expect(view.thread).toEqual({ face: 'slack', channel: 'C_OPS', ts: parent?.ts });
+  expect(view.thread).toEqual({ face: 'slack', channel: 'C0OPSHADOOP', ts: parent?.ts });
 }
 
 async function moveAll({ deployments, clock }: World, id: string, everyMs = 500): Promise<void> {
@@ -73,7 +73,7 @@ describe('a deployment in Slack', () => {
     expectTruth(world, id);
     const thread = world.web.replies.map((one) => one.message.text);
     expect(thread[0]).toContain('In this order: worker-01, worker-02');
-    expect(thread.some((text) => text.includes('Approved by <@U_BOB>'))).toBe(true);
+    expect(thread.some((text) => text.includes('Approved by <@U0BOB>'))).toBe(true);
     expect(thread.at(-1)).toContain('*COMPLETED* cp1 → cp2: 12 of 12 nodes moved');
     expect(world.web.replies.at(-1)?.broadcast).toBe(true);
     expect(world.board.open).toBe(0);
@@ -139,7 +139,7 @@ describe('when Slack is away', () => {
     await world.clock.pass(120_000);
     expectTruth(world, id);
     const thread = world.web.replies.map((one) => one.message.text).join('\n');
-    expect(thread).toContain('Approved by <@U_BOB>');
+    expect(thread).toContain('Approved by <@U0BOB>');
     expect(thread).toContain('12 nodes moved');
     expect(thread).toContain('*COMPLETED*');
   });
@@ -338,9 +338,9 @@ describe('locks', () => {
     await world.clock.pass(5000);
     const texts = world.web.parents.map((one) => one.message.text);
     expect(texts).toHaveLength(2);
-    expect(texts[0]).toContain('🔒 <@U_ALICE> locked deployments from and to cp1 until');
+    expect(texts[0]).toContain('🔒 <@U0ALICE> locked deployments from and to cp1 until');
     expect(texts[0]).toContain('disks &lt;!channel&gt;');
-    expect(texts[1]).toContain('🔓 <@U_BOB> unlocked deployments from and to cp1, held by <@U_ALICE>');
+    expect(texts[1]).toContain('🔓 <@U0BOB> unlocked deployments from and to cp1, held by <@U0ALICE>');
   });
 
   it('are told once though the answer was lost', async () => {

@@ -6,7 +6,7 @@ function setup(members: (group: string) => Promise<readonly string[]>) {
   const clock = new FakeClock();
   const asked: string[] = [];
   const permissions = createPermissions({
-    operators: { users: ['U_LISTED'], groups: ['S_OPS', 'S_NIGHT'] },
+    operators: { users: ['U_LISTED'], groups: ['S0OPERATIONS', 'S_NIGHT'] },
     approvers: { users: [], groups: ['S_LEADS'] },
     members: (group) => {
       asked.push(group);
@@ -62,11 +62,11 @@ describe('who may act', () => {
 
   it('is yes when one group says so, though another could not be looked into', async () => {
     const { permissions } = setup(async (group) => {
-      if (group === 'S_OPS') throw new Error('Slack: no_such_subteam');
+      if (group === 'S0OPERATIONS') throw new Error('Slack: no_such_subteam');
       return ['U_OP'];
     });
     expect(await permissions.check('U_OP', ['operators'])).toEqual({ is: 'allowed' });
-    expect(await permissions.check('U_EVE', ['operators'])).toMatchObject({ is: 'unknown', group: 'S_OPS' });
+    expect(await permissions.check('U0EVE', ['operators'])).toMatchObject({ is: 'unknown', group: 'S0OPERATIONS' });
   });
 
   it('is nobody when nobody is configured', async () => {

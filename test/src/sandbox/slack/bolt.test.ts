@@ -19,7 +19,7 @@ afterEach(async () => {
 
 function texts(): string[] {
   const { workspace } = slack.slack.core;
-  return workspace.messages('C_OPS').map((message) => plainMessage(workspace, message));
+  return workspace.messages('C0OPSHADOOP').map((message) => plainMessage(workspace, message));
 }
 
 describe.each(['http', 'socket'] as const)('a real Bolt app over %s', (mode) => {
@@ -27,43 +27,48 @@ describe.each(['http', 'socket'] as const)('a real Bolt app over %s', (mode) => 
     await start(mode);
     const { people, core } = slack.slack;
 
-    expect(await people.type('U_ALICE', 'C_OPS', '/ephyra deploy cp1->cp2')).toEqual({ ok: true });
+    expect(await people.type('U0ALICE', 'C0OPSHADOOP', '/ephyra deploy cp1->cp2')).toEqual({ ok: true });
     await until('the card', () => texts().length === 1);
     expect(texts()[0]).toContain('cp1 → cp2');
-    expect(trial.seen.commands).toEqual([{ text: 'deploy cp1-&gt;cp2', user: 'U_ALICE' }]);
+    expect(trial.seen.commands).toEqual([{ text: 'deploy cp1-&gt;cp2', user: 'U0ALICE' }]);
 
-    const [card] = core.workspace.messages('C_OPS');
-    const pressed = await people.press({ user: 'U_BOB', channel: 'C_OPS', ts: card?.ts ?? '', actionId: 'approve' });
+    const [card] = core.workspace.messages('C0OPSHADOOP');
+    const pressed = await people.press({
+      user: 'U0BOB',
+      channel: 'C0OPSHADOOP',
+      ts: card?.ts ?? '',
+      actionId: 'approve',
+    });
     expect(pressed).toEqual({ ok: true });
     await until('the changed card', () => texts()[0] === 'Approved by @bob');
-    expect(trial.seen.clicks).toEqual([{ user: 'U_BOB', value: 'd-1' }]);
+    expect(trial.seen.clicks).toEqual([{ user: 'U0BOB', value: 'd-1' }]);
     expect(core.deliveries.log.map(({ via, outcome }) => `${via} ${outcome}`)).toEqual([`${mode} ok`, `${mode} ok`]);
   });
 
   it('answers a person alone through the response_url', async () => {
     await start(mode);
-    await slack.slack.people.type('U_EVE', 'C_OPS', '/ephyra help');
+    await slack.slack.people.type('U0EVE', 'C0OPSHADOOP', '/ephyra help');
     const { workspace } = slack.slack.core;
-    await until('the answer', () => workspace.ephemerals('C_OPS', 'U_EVE').length === 1);
-    expect(workspace.ephemerals('C_OPS', 'U_EVE')[0]?.text).toBe('Only for you');
-    expect(workspace.ephemerals('C_OPS', 'U_ALICE')).toEqual([]);
+    await until('the answer', () => workspace.ephemerals('C0OPSHADOOP', 'U0EVE').length === 1);
+    expect(workspace.ephemerals('C0OPSHADOOP', 'U0EVE')[0]?.text).toBe('Only for you');
+    expect(workspace.ephemerals('C0OPSHADOOP', 'U0ALICE')).toEqual([]);
     expect(texts()).toEqual([]);
   });
 
   it('hears a mention and answers in its thread', async () => {
     await start(mode);
-    expect(await slack.slack.people.type('U_ALICE', 'C_OPS', '@ephyra why?')).toEqual({ ok: true });
+    expect(await slack.slack.people.type('U0ALICE', 'C0OPSHADOOP', '@ephyra why?')).toEqual({ ok: true });
     await until('the reply', () => texts().length === 2);
-    const [asked, reply] = slack.slack.core.workspace.messages('C_OPS');
-    expect(trial.seen.mentions[0]?.text).toBe('<@U_EPHYRA> why?');
+    const [asked, reply] = slack.slack.core.workspace.messages('C0OPSHADOOP');
+    expect(trial.seen.mentions[0]?.text).toBe('<@U0EPHYRA> why?');
     expect(reply?.threadTs).toBe(asked?.ts);
   });
 
   it('gets every delivery twice when Slack duplicates them, the event marked as a retry', async () => {
     await start(mode);
     slack.slack.configure({ mean: { duplicateDeliveries: true, duplicateAfterMs: 20 } });
-    await slack.slack.people.type('U_ALICE', 'C_OPS', '/ephyra help');
-    await slack.slack.people.type('U_ALICE', 'C_OPS', '@ephyra hello');
+    await slack.slack.people.type('U0ALICE', 'C0OPSHADOOP', '/ephyra help');
+    await slack.slack.people.type('U0ALICE', 'C0OPSHADOOP', '@ephyra hello');
     await until('both twice', () => trial.seen.commands.length === 2 && trial.seen.mentions.length === 2);
     expect(trial.seen.mentions.map((one) => one.retryNum ?? 0)).toEqual([0, 1]);
   });
@@ -83,13 +88,13 @@ describe('Socket Mode', () => {
     await start('socket');
     slack.slack.core.sockets.disconnect('refresh_requested');
     await until('the going', () => slack.slack.core.sockets.count === 0);
-    expect(await slack.slack.people.type('U_ALICE', 'C_OPS', '/ephyra help')).toEqual({
+    expect(await slack.slack.people.type('U0ALICE', 'C0OPSHADOOP', '/ephyra help')).toEqual({
       ok: false,
       error: 'dispatch_failed',
     });
     await until('the coming back', () => slack.slack.core.sockets.count === 1);
-    expect(await slack.slack.people.type('U_ALICE', 'C_OPS', '/ephyra help')).toEqual({ ok: true });
+    expect(await slack.slack.people.type('U0ALICE', 'C0OPSHADOOP', '/ephyra help')).toEqual({ ok: true });
     const { workspace } = slack.slack.core;
-    await until('the answer', () => workspace.ephemerals('C_OPS').some((one) => one.text === 'Only for you'));
+    await until('the answer', () => workspace.ephemerals('C0OPSHADOOP').some((one) => one.text === 'Only for you'));
   });
 });

@@ -134,37 +134,42 @@ describe('the driver', () => {
 
   it('shows a person what they see, in plain words, and whom it rings for', async () => {
     const { workspace } = slack.core;
-    workspace.post({ channel: 'C_OPS', user: 'U_EPHYRA', byApp: true, text: 'Hi <@U_BOB>, `a &lt; b` <!channel>' });
-    workspace.whisper({ channel: 'C_OPS', to: 'U_EVE', from: 'U_EPHYRA', text: 'No rights' });
-    const alice = await state('U_ALICE');
-    expect(alice['messages']).toMatchObject([{ plain: 'Hi @bob, `a < b` @channel', notifies: ['U_BOB', 'channel'] }]);
+    workspace.post({
+      channel: 'C0OPSHADOOP',
+      user: 'U0EPHYRA',
+      byApp: true,
+      text: 'Hi <@U0BOB>, `a &lt; b` <!channel>',
+    });
+    workspace.whisper({ channel: 'C0OPSHADOOP', to: 'U0EVE', from: 'U0EPHYRA', text: 'No rights' });
+    const alice = await state('U0ALICE');
+    expect(alice['messages']).toMatchObject([{ plain: 'Hi @bob, `a < b` @channel', notifies: ['U0BOB', 'channel'] }]);
     expect(alice['ephemerals']).toEqual([]);
-    expect((await state('U_EVE'))['ephemerals']).toMatchObject([{ plain: 'No rights', to: 'U_EVE' }]);
+    expect((await state('U0EVE'))['ephemerals']).toMatchObject([{ plain: 'No rights', to: 'U0EVE' }]);
   });
 
   it('presses the newest button with a label, and says when there is none', async () => {
     slack.core.workspace.post({
-      channel: 'C_OPS',
-      user: 'U_EPHYRA',
+      channel: 'C0OPSHADOOP',
+      user: 'U0EPHYRA',
       byApp: true,
       text: 'card',
       blocks: [...approveBlocks()] as never,
     });
-    expect(await post('/_slack/press', { user: 'U_BOB', text: 'Approve' })).toMatchObject({ error: 'dispatch_failed' });
-    expect(await post('/_slack/press', { user: 'U_BOB', text: 'Refuse' })).toMatchObject({ error: 'action_not_found' });
+    expect(await post('/_slack/press', { user: 'U0BOB', text: 'Approve' })).toMatchObject({ error: 'dispatch_failed' });
+    expect(await post('/_slack/press', { user: 'U0BOB', text: 'Refuse' })).toMatchObject({ error: 'action_not_found' });
     const { deliveries } = (await (await fetch(`${url}/_slack/deliveries`)).json()) as { deliveries: object[] };
     expect(deliveries).toMatchObject([
-      { kind: 'interactive', what: 'button approve', user: 'U_BOB', outcome: 'dispatch_failed' },
+      { kind: 'interactive', what: 'button approve', user: 'U0BOB', outcome: 'dispatch_failed' },
     ]);
   });
 
   it('names the field that is missing or wrong', async () => {
-    expect(await post('/_slack/type', { user: 'U_ALICE' })).toEqual({ ok: false, error: 'text: missing', status: 400 });
+    expect(await post('/_slack/type', { user: 'U0ALICE' })).toEqual({ ok: false, error: 'text: missing', status: 400 });
     expect(await post('/_slack/type', { user: 'U_NONE', text: 'x' })).toMatchObject({
       status: 400,
       error: 'user: "U_NONE" is no person of this workspace',
     });
-    expect(await post('/_slack/press', { user: 'U_BOB' })).toMatchObject({ status: 400 });
+    expect(await post('/_slack/press', { user: 'U0BOB' })).toMatchObject({ status: 400 });
   });
 
   it('changes how Slack behaves, in known ways only', async () => {
@@ -178,11 +183,11 @@ describe('the driver', () => {
   });
 
   it('tells a watcher of each change, but not of what is for another person', async () => {
-    const coming = events('/_slack/events?user=U_ALICE', 'ephemeral', 1) as Promise<{ text: string }[]>;
+    const coming = events('/_slack/events?user=U0ALICE', 'ephemeral', 1) as Promise<{ text: string }[]>;
     await new Promise((resolve) => setTimeout(resolve, 60));
-    const draft = { channel: 'C_OPS', from: 'U_EPHYRA' };
-    slack.core.workspace.whisper({ ...draft, to: 'U_EVE', text: 'for eve' });
-    slack.core.workspace.whisper({ ...draft, to: 'U_ALICE', text: 'for alice' });
+    const draft = { channel: 'C0OPSHADOOP', from: 'U0EPHYRA' };
+    slack.core.workspace.whisper({ ...draft, to: 'U0EVE', text: 'for eve' });
+    slack.core.workspace.whisper({ ...draft, to: 'U0ALICE', text: 'for alice' });
     expect((await coming).map((one) => one.text)).toEqual(['for alice']);
   });
 });
@@ -190,14 +195,18 @@ describe('the driver', () => {
 describe('the Web API over HTTP', () => {
   it('takes forms and JSON alike', async () => {
     const headers = { authorization: 'Bearer xoxb-sandbox' };
-    const form = new URLSearchParams({ channel: 'C_OPS', text: 'form', blocks: JSON.stringify([{ type: 'divider' }]) });
+    const form = new URLSearchParams({
+      channel: 'C0OPSHADOOP',
+      text: 'form',
+      blocks: JSON.stringify([{ type: 'divider' }]),
+    });
     expect((await fetch(`${url}/api/chat.postMessage`, { method: 'POST', headers, body: form })).status).toBe(200);
     const json = { method: 'POST', headers: { ...headers, 'content-type': 'application/json' } };
     await fetch(`${url}/api/chat.postMessage`, {
       ...json,
-      body: JSON.stringify({ channel: 'C_OPS', text: 'json', blocks: [{ type: 'divider' }] }),
+      body: JSON.stringify({ channel: 'C0OPSHADOOP', text: 'json', blocks: [{ type: 'divider' }] }),
     });
-    expect(slack.core.workspace.messages('C_OPS').map((one) => [one.text, one.blocks?.length])).toEqual([
+    expect(slack.core.workspace.messages('C0OPSHADOOP').map((one) => [one.text, one.blocks?.length])).toEqual([
       ['form', 1],
       ['json', 1],
     ]);

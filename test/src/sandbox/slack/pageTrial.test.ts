@@ -31,17 +31,17 @@ async function seenBy(user: string, what: string, isSo: (state: State) => boolea
 }
 
 it('lets three people play a deployment through the driver, with nodes that travel', async () => {
-  expect(await act('type', { user: 'U_ALICE', text: '/ephyra deploy cp1→cp2' })).toEqual({ ok: true });
-  const asked = await seenBy('U_ALICE', 'the card with its thread', (state) => state.messages[0]?.reply_count === 2);
+  expect(await act('type', { user: 'U0ALICE', text: '/ephyra deploy cp1→cp2' })).toEqual({ ok: true });
+  const asked = await seenBy('U0ALICE', 'the card with its thread', (state) => state.messages[0]?.reply_count === 2);
   expect(asked.messages[0]?.plain).toContain('awaiting approval');
 
-  await act('press', { user: 'U_ALICE', text: 'Approve' });
-  const refused = await seenBy('U_ALICE', 'the refusal', (state) => state.ephemerals.length === 1);
+  await act('press', { user: 'U0ALICE', text: 'Approve' });
+  const refused = await seenBy('U0ALICE', 'the refusal', (state) => state.ephemerals.length === 1);
   expect(refused.ephemerals[0]?.plain).toContain('cannot approve');
-  expect((await seenBy('U_BOB', 'nothing', () => true)).ephemerals).toEqual([]);
+  expect((await seenBy('U0BOB', 'nothing', () => true)).ephemerals).toEqual([]);
 
-  expect(await act('press', { user: 'U_BOB', text: 'Approve' })).toEqual({ ok: true });
-  await seenBy('U_EVE', 'a card that rolls', (state) => state.messages[0]?.plain.includes('rolling') === true);
+  expect(await act('press', { user: 'U0BOB', text: 'Approve' })).toEqual({ ok: true });
+  await seenBy('U0EVE', 'a card that rolls', (state) => state.messages[0]?.plain.includes('rolling') === true);
   const fleet = (await (await fetch(`${trial.url}/_sandbox/fleet`)).json()) as {
     controlPlanes: { nodes: { claimed: boolean }[] }[];
   };
@@ -49,21 +49,21 @@ it('lets three people play a deployment through the driver, with nodes that trav
 });
 
 it('lets a person fill in a modal, be told what is wrong, and send it again', async () => {
-  await act('type', { user: 'U_BOB', text: '/ephyra lock' });
-  const { views } = await seenBy('U_BOB', 'the modal', (state) => state.views.length === 1);
-  expect((await seenBy('U_EVE', 'no modal', () => true)).views).toEqual([]);
+  await act('type', { user: 'U0BOB', text: '/ephyra lock' });
+  const { views } = await seenBy('U0BOB', 'the modal', (state) => state.views.length === 1);
+  expect((await seenBy('U0EVE', 'no modal', () => true)).views).toEqual([]);
   const submit = (value: string) =>
     act('submit', {
-      user: 'U_BOB',
+      user: 'U0BOB',
       view_id: views[0]?.id,
       values: { reason: { text: { type: 'plain_text_input', value } } },
     });
 
   await submit('no');
-  const wrong = await seenBy('U_BOB', 'the error', (state) => state.views[0]?.errors['reason'] !== undefined);
+  const wrong = await seenBy('U0BOB', 'the error', (state) => state.views[0]?.errors['reason'] !== undefined);
   expect(wrong.messages).toEqual([]);
   await submit('on-call incident');
-  const done = await seenBy('U_BOB', 'the lock', (state) => state.messages.length === 1);
+  const done = await seenBy('U0BOB', 'the lock', (state) => state.messages.length === 1);
   expect(done.views).toEqual([]);
   expect(done.messages[0]?.plain).toBe(':lock: @bob locked *cp1*: on-call incident');
 });

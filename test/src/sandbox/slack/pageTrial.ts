@@ -68,7 +68,7 @@ async function startApp(url: string, tokens: { botToken: string; appToken: strin
   app.action('approve', async ({ ack, body, client, respond }) => {
     await ack();
     if (body.type !== 'block_actions' || body.message === undefined) return;
-    if (body.user.id !== 'U_BOB') {
+    if (body.user.id !== 'U0BOB') {
       await respond({
         response_type: 'ephemeral',
         replace_original: false,
@@ -85,7 +85,7 @@ async function startApp(url: string, tokens: { botToken: string; appToken: strin
     }, 260);
     const shown = setInterval(() => {
       const state = moved >= 12 ? 'completed' : 'rolling';
-      void client.chat.update({ channel, ts, text: 'Deployment', blocks: card('U_ALICE', state, moved) });
+      void client.chat.update({ channel, ts, text: 'Deployment', blocks: card('U0ALICE', state, moved) });
       if (state === 'completed') for (const one of timers) clearInterval(one);
     }, 1100);
     timers.add(timer).add(shown);
@@ -102,7 +102,7 @@ async function startApp(url: string, tokens: { botToken: string; appToken: strin
     }
     await ack();
     await client.chat.postMessage({
-      channel: 'C_OPS',
+      channel: 'C0OPSHADOOP',
       text: `:lock: <@${body.user.id}> locked *cp1*: ${escaped(reason)}`,
     });
   });
@@ -110,7 +110,7 @@ async function startApp(url: string, tokens: { botToken: string; appToken: strin
     await client.chat.postMessage({
       channel: event.channel,
       thread_ts: event.thread_ts ?? event.ts,
-      text: 'Waiting for approval since two minutes. <@U_BOB> or anyone in <!subteam^S_OPS> can act.',
+      text: 'Waiting for approval since two minutes. <@U0BOB> or anyone in <!subteam^S0OPERATIONS> can act.',
     });
   });
   const stop = app.stop.bind(app);

@@ -19,7 +19,7 @@ export interface World {
   close(): Promise<void>;
 }
 
-export const CHANNEL = 'C_OPS';
+export const CHANNEL = 'C0OPSHADOOP';
 
 const SPEED = 5;
 const START = Date.now();
@@ -63,8 +63,8 @@ export async function openWorld(
       port: 0,
       host: '127.0.0.1',
       apiUrl: `${slack.url}/api/`,
-      operators: { users: ['U_ALICE'], groups: [] },
-      approvers: { users: [], groups: ['S_OPS'] },
+      operators: { users: ['U0ALICE'], groups: [] },
+      approvers: { users: [], groups: ['S0OPERATIONS'] },
       ...options.config,
     },
     deployments,
