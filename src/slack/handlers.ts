@@ -59,10 +59,10 @@ export function createHandlers(setup: {
   async function command(request: CommandRequest): Promise<SlackMessage | null> {
     const { prefix } = request;
     const found = findCommand(request.text, COMMANDS, prefix);
-    if (!found.ok) return mistakeMessage(found.mistake, prefix);
+    if (!found.ok) return mistakeMessage(found.mistake, prefix, deployments.controlPlanes());
     const { command: chosen, rest } = found.value;
     const ready = chosen.prepare(rest, deployments);
-    if (!ready.ok) return mistakeMessage(ready.mistake, prefix, chosen);
+    if (!ready.ok) return mistakeMessage(ready.mistake, prefix, deployments.controlPlanes(), chosen);
     if (chosen.rights !== null) {
       const permission = await permissions.check(request.by.id, chosen.rights);
       if (permission.is !== 'allowed') return denial(permission, chosen.name, chosen.rights, prefix);

@@ -151,10 +151,18 @@ export function findCommand(text: string, commands: readonly Command[], prefix: 
 }
 
 /** A mistake in what was typed, with the usage of the command if one was recognised. */
-export function mistakeMessage(problem: Mistake, prefix: string, command?: Command): SlackMessage {
-  const usage =
-    command === undefined
-      ? ''
-      : `Usage: \`${prefix} ${[command.name, command.usage].filter((part) => part !== '').join(' ')}\``;
+export function mistakeMessage(
+  problem: Mistake,
+  prefix: string,
+  controlPlanes: readonly string[],
+  command?: Command,
+): SlackMessage {
+  const usage = command === undefined ? '' : `Usage: \`${usageOf(command, prefix, controlPlanes)}\``;
   return message(`🤔 ${safe(problem.message, 400)} ${safe(problem.remedy, 400)}`, usage);
+}
+
+/** `/ephyra deploy cp1→cp2 [--max-unavailable N]`, with control planes that exist here. */
+export function usageOf(command: Command, prefix: string, controlPlanes: readonly string[]): string {
+  const [one = 'cp1', two = 'cp2'] = controlPlanes.map((name) => safe(name, 60));
+  return `${prefix} ${command.name} ${command.usage.replace('CP→CP', `${one}→${two}`)}`.trim();
 }

@@ -2,7 +2,7 @@ import { context as contextBlock, section } from '../blocks.ts';
 import { safe } from '../escape.ts';
 import { parsed } from '../parse.ts';
 import type { SlackMessage } from '../types.ts';
-import { type Command, defineCommand } from './command.ts';
+import { type Command, defineCommand, usageOf } from './command.ts';
 
 /** One screen: what can be typed, by what people want, with the control planes that exist here. */
 export function helpMessage(
@@ -11,8 +11,7 @@ export function helpMessage(
   prefix: string,
 ): SlackMessage {
   const [one = 'cp1', two = 'cp2'] = controlPlanes.map((name) => safe(name, 60));
-  const row = (command: Command) =>
-    `\`${prefix} ${[command.name, command.usage].filter((part) => part !== '').join(' ')}\`  ${command.summary}`;
+  const row = (command: Command) => `\`${usageOf(command, prefix, controlPlanes)}\`  ${command.summary}`;
   const asking = commands.filter((command) => command.rights === null && command.name !== 'help').map(row);
   const acting = commands.filter((command) => command.rights !== null).map(row);
   return {

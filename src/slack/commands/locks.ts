@@ -9,7 +9,7 @@ export function lockLines(locks: readonly LockView[], now: number): string {
   const shown = locks.map((lock) => {
     const scope = lock.scope === 'all' ? 'everything' : safe(lock.scope, 60);
     const until = lock.expiresAt === null ? 'until unlocked' : `until ${at(lock.expiresAt)}`;
-    return `🔒 *${scope}* locked by ${who(lock.owner)} for ${duration(now - lock.since)} already, ${until}: ${safe(lock.reason, 300)}`;
+    return `🔒 *${scope}*, ${until}, by ${who(lock.owner)} ${duration(now - lock.since)} ago: ${safe(lock.reason, 300)}`;
   });
   return lines(shown, 2800, (left) => `… and ${left} more`);
 }

@@ -54,9 +54,10 @@ function detail(node: NodeView): string {
   const addresses = node.addresses
     .slice(0, 3)
     .map((address) => code(address, 60))
-    .join(' ');
+    .map((address) => `, ${address}`)
+    .join('');
   const failure = node.failure === null ? '' : `: ${safe(node.failure.message, 200)}`;
-  return `• *${safe(node.name, 60)}* (${safe(node.role, 40)})${took} ${addresses}${failure}`;
+  return `• *${safe(node.name, 60)}* (${safe(node.role, 40)})${took}${addresses}${failure}`;
 }
 
 export const nodes = defineCommand<NodesInput>({

@@ -39,7 +39,9 @@ function standing(view: DeploymentView, prefix: string): string {
       return `It takes what it moved back to ${safe(view.source, 60)}.`;
     case 'canary':
     case 'rolling':
-      return 'It is moving nodes.';
+      return view.nodes.some((node) => node.place === 'moving' || node.place === 'going_back')
+        ? ''
+        : 'No node is under way just now.';
     default:
       return 'It has ended and waits for nothing.';
   }
@@ -65,7 +67,7 @@ function whyDeployment(view: DeploymentView, locks: string, now: number, prefix:
   const order = interesting.sort((one, other) => Number(other.place === 'stuck') - Number(one.place === 'stuck'));
   const more = (left: number) => `… and ${left} more: \`${prefix} nodes\``;
   return message(
-    `${STATE_SIGNS[view.state]} *${route(view)}* (${code(view.id, 60)}) is ${STATE_WORDS[view.state]}. ${standing(view, prefix)}`,
+    `${STATE_SIGNS[view.state]} *${route(view)}* (${code(view.id, 60)}) is ${STATE_WORDS[view.state]}. ${standing(view, prefix)}`.trim(),
     view.note === null || view.note === '' ? '' : `⚠️ ${safe(view.note, 600)}`,
     lines(
       order.map((node) => nodeReason(node, now)),
