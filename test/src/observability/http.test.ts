@@ -111,7 +111,7 @@ describe('the health server', () => {
       socket.on('error', () => undefined);
     });
     expect(answer).toMatch(/^HTTP\/1\.1 408/);
-    expect(performance.now() - since).toBeLessThan(9_000);
+    expect(performance.now() - since).toBeLessThan(20_000);
   });
 
   test('closes although somebody holds a connection', async () => {
@@ -123,7 +123,7 @@ describe('the health server', () => {
     socket.write('GET /healthz HTTP/1.1\r\n');
     const since = performance.now();
     await server.close();
-    expect(performance.now() - since).toBeLessThan(3_000);
+    expect(performance.now() - since).toBeLessThan(4_000);
     await expect(fetch(`${server.url}/healthz`)).rejects.toThrow();
   });
 
