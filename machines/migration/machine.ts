@@ -113,7 +113,7 @@ export function createMigrationMachine(ports: MigrationPorts) {
                 target: '#rollingBack',
                 actions: { type: 'note', params: 'More nodes failed than the failure budget allows.' },
               },
-              { target: 'choosing', actions: 'reportForward' },
+              { target: 'choosing' },
             ],
           },
         },
