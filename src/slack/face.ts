@@ -14,8 +14,9 @@ import { createSlackWeb, SlackProblem } from './web.ts';
 /** The Slack face: takes commands, clicks and mentions in, shows deployments as cards with threads. */
 export interface SlackFace {
   /**
-   * Begins to listen and brings the cards up to date. Rejects only for what the operator must mend here (a port that is
-   * taken); when Slack cannot be reached it resolves and goes on trying.
+   * Subscribes to the deployments at once, then begins to listen and brings the cards up to date. Rejects only for what
+   * the operator must mend here (a port that is taken); when Slack cannot be reached it resolves within three seconds
+   * and goes on trying.
    */
   start(): Promise<void>;
   /** Takes nothing more in, sends what is waiting for up to five seconds, closes. */
@@ -167,10 +168,11 @@ export function createSlackFace(setup: {
       await connection.start();
     },
     async stop() {
-      unsubscribe();
       await connection.stop();
-      if (!(await outbox.drain(DRAIN_MS)))
-        log.warn({ waiting: outbox.waiting }, 'Some messages could not be sent to Slack in time');
+      // What still happens meanwhile belongs into the thread as well.
+      const drained = await outbox.drain(DRAIN_MS);
+      unsubscribe();
+      if (!drained) log.warn({ waiting: outbox.waiting }, 'Some messages could not be sent to Slack in time');
       outbox.stop();
     },
     handleCommand: (request) => handlers.command(request),

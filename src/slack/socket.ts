@@ -7,13 +7,17 @@ import type { Clock, Log } from './types.ts';
  * it, and it waits five seconds before a reconnect that Slack asked for.
  */
 export interface SocketKeeper {
-  /** Resolves after the first try, whether it succeeded or not; never rejects. */
+  /**
+   * Resolves after the first try, whether it succeeded or not, and after three seconds at the latest: what is started
+   * after us must not wait for Slack. Never rejects.
+   */
   start(): Promise<void>;
   stop(): Promise<void>;
   readonly connected: boolean;
 }
 
 const CONNECT_TIMEOUT_MS = 20_000;
+const FIRST_TRY_MS = 3000;
 const LONGEST_PAUSE_MS = 30_000;
 const CLOSE_TIMEOUT_MS = 3000;
 
@@ -94,7 +98,15 @@ export function keepSocket(setup: {
   }
 
   return {
-    start: connect,
+    start() {
+      return new Promise((resolve) => {
+        const cancel = clock.after(FIRST_TRY_MS, resolve);
+        void connect().then(() => {
+          cancel();
+          resolve();
+        });
+      });
+    },
     async stop() {
       stopping = true;
       cancelTimer?.();

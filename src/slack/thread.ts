@@ -1,4 +1,4 @@
-import type { Change, DeploymentView, NodeView } from '../deployments/types.ts';
+import type { Change, DeploymentEvent, DeploymentView, NodeView } from '../deployments/types.ts';
 import { FINAL_STATES } from '../deployments/types.ts';
 import { lines as fitLines, section } from './blocks.ts';
 import { code, safe } from './escape.ts';
@@ -31,28 +31,20 @@ export function threadLines(change: DeploymentChange): ThreadLine[] {
     case 'requested':
       return requested(view);
     case 'approved':
-      return [other(`👍 Approved by ${who(event.by)}.`, { urgent: true })];
+      return [
+        other(`👍 Approved by ${who(event.by)}.${view.state === 'canary' ? ' The canary goes first, alone.' : ''}`, {
+          urgent: true,
+        }),
+      ];
     case 'expired':
-      return [];
+      return [{ kind: 'other', name: '', text: outcome(view), urgent: true, broadcast: true }];
     case 'state':
       return state(view, event.to);
     case 'resumed':
       return [other('🔁 Ephyra was started again and goes on with the same nodes.')];
     case 'stop_requested':
-      return [
-        other(`✋ Stop, asked for by ${who(event.by)}: nodes under way finish or go back, no more are started.`, {
-          urgent: true,
-          broadcast: true,
-        }),
-      ];
     case 'abort_requested':
-      return [
-        other(
-          `⏪ Abort, ${event.by === null ? 'decided by Ephyra' : `asked for by ${who(event.by)}`}: ` +
-            `everything that this deployment moved goes back to ${safe(view.source, 60)}.`,
-          { urgent: true, broadcast: true },
-        ),
-      ];
+      return [other(ending(view, event), { urgent: true, broadcast: true })];
     case 'gate':
       return [
         other(
@@ -110,7 +102,21 @@ function requested(view: DeploymentView): ThreadLine[] {
   return [order, other(`🚫 Left out:\n${fitLines(shown, 1200, more)}`)];
 }
 
+/** Stop and abort, told by what they mean where the deployment stands. */
+function ending(
+  view: DeploymentView,
+  event: Extract<DeploymentEvent, { type: 'stop_requested' | 'abort_requested' }>,
+): string {
+  const by = event.by === null ? 'decided by Ephyra' : `asked for by ${who(event.by)}`;
+  // Nothing follows that would tell the outcome: it has ended with this.
+  if (view.startedAt === null) return `⏹️ *WITHDRAWN* ${route(view)}, ${by}: nothing was moved, nothing will be.`;
+  if (event.type === 'stop_requested') return `✋ Stop, ${by}: nodes under way finish or go back, no more are started.`;
+  return `⏪ Abort, ${by}: everything that this deployment moved goes back to ${safe(view.source, 60)}.`;
+}
+
 function state(view: DeploymentView, to: DeploymentView['state']): ThreadLine[] {
+  // Told by an event of its own.
+  if (to === 'expired') return [];
   if (FINAL_STATES.includes(to))
     return [{ kind: 'other', name: '', text: outcome(view), urgent: true, broadcast: true }];
   const target = safe(view.target, 60);
@@ -167,13 +173,15 @@ export function outcome(view: DeploymentView): string {
   const target = safe(view.target, 60);
   switch (view.state) {
     case 'completed':
-      return `${sign} *COMPLETED* ${what}: ${by.moved} of ${total} moved${took}.${slowest(view)}${leftBack(by.back, source)}`;
+      return `${sign} *COMPLETED* ${what}: ${by.moved} of ${total} moved${took}.${slowest(view)}${leftBack(by.back, source)}${wayBack(view)}`;
     case 'rolled_back':
       return `${sign} *ROLLED BACK* ${what}: ${by.back} of ${total} are back in ${source}${took}, ${by.waiting} had not been touched.${note(view)}`;
     case 'stopped':
       return (
         `${sign} *STOPPED* ${what}: ${by.moved} of ${total} are in ${target}, ${by.waiting + by.back} in ${source}${took}.${note(view)}` +
-        (view.startedAt === null ? '' : `\nTo go on with what is left: \`/ephyra deploy ${source}→${target}\``)
+        (view.startedAt === null
+          ? ''
+          : `\nTo go on with what is left: \`/ephyra deploy ${source}→${target}\`.${wayBack(view)}`)
       );
     case 'expired':
       return `${sign} *EXPIRED* ${what}: nobody approved in time, nothing was moved. To ask again: \`/ephyra deploy ${source}→${target}\``;
@@ -182,6 +190,11 @@ export function outcome(view: DeploymentView): string {
     default:
       return `${sign} ${what}`;
   }
+}
+
+/** A deployment that has ended can still be taken back. */
+function wayBack(view: DeploymentView): string {
+  return tally(view.nodes).moved === 0 ? '' : ` To take back what has moved: \`/ephyra abort ${safe(view.id, 60)}\`.`;
 }
 
 function leftBack(back: number, source: string): string {
@@ -217,7 +230,7 @@ function stuck(view: DeploymentView): string {
     `${STATE_SIGNS.stuck} *STUCK* ${route(view)}: a person is needed for ${count(by.stuck, 'node')}; ` +
     `${by.moved} moved, ${by.back} back, ${by.waiting} not touched.${note(view)}\n` +
     `${fitLines(shown, 2000, (n) => `    … and ${n} more: \`/ephyra nodes stuck\``)}\n` +
-    `When they are mended: \`/ephyra deploy ${safe(view.source, 60)}→${safe(view.target, 60)}\` goes on with what is left.`
+    `When they are mended: \`/ephyra deploy ${safe(view.source, 60)}→${safe(view.target, 60)}\` goes on with what is left.${wayBack(view)}`
   );
 }
 

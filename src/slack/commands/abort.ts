@@ -12,7 +12,9 @@ export const abort = defineCommand<{ readonly id?: string }>({
     const answer = await context.deployments.abort({ ...input, by: context.by });
     return orRefusal(answer, (view) =>
       message(
-        `⏪ *${safe(view.id, 60)}* is aborted: what it moved goes back to ${safe(view.source, 60)}. Its card is in <#${context.home}>.`,
+        view.startedAt === null
+          ? `⏹️ *${safe(view.id, 60)}* is withdrawn; nothing was moved.`
+          : `⏪ *${safe(view.id, 60)}* is aborted: what it moved goes back to ${safe(view.source, 60)}. Its card is in <#${context.home}>.`,
       ),
     );
   },

@@ -11,7 +11,11 @@ export const stop = defineCommand<{ readonly id?: string }>({
   async run(input, context) {
     const answer = await context.deployments.stop({ ...input, by: context.by });
     return orRefusal(answer, (view) =>
-      message(`✋ *${safe(view.id, 60)}* stops: nodes under way finish or go back. Its card is in <#${context.home}>.`),
+      message(
+        view.startedAt === null
+          ? `⏹️ *${safe(view.id, 60)}* is withdrawn; nothing was moved.`
+          : `✋ *${safe(view.id, 60)}* stops: nodes under way finish or go back. Its card is in <#${context.home}>.`,
+      ),
     );
   },
 });

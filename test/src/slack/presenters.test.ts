@@ -296,6 +296,26 @@ describe('the thread', () => {
     ]);
   });
 
+  it('tells what ended before it began as what it is: nothing else will tell it', () => {
+    const waiting = { startedAt: null, state: 'stopped' as const };
+    const withdrawn = '⏹️ *WITHDRAWN* cp1 → cp2, asked for by <@U0BOB>: nothing was moved, nothing will be.';
+    expect(told({ type: 'abort_requested', by: person('U0BOB') }, waiting)).toEqual([withdrawn]);
+    expect(told({ type: 'stop_requested', by: person('U0BOB') }, waiting)).toEqual([withdrawn]);
+    const expired = { startedAt: null, state: 'expired' as const };
+    expect(told({ type: 'expired' }, expired)).toEqual([
+      '⌛ *EXPIRED* cp1 → cp2: nobody approved in time, nothing was moved. To ask again: `/ephyra deploy cp1→cp2`',
+    ]);
+    expect(told({ type: 'state', from: 'awaiting_approval', to: 'expired' }, expired)).toEqual([]);
+  });
+
+  it('tells why everything goes back when nobody asked for it', () => {
+    const back = { type: 'state', from: 'rolling', to: 'rolling_back' } as const;
+    expect(told(back, { note: 'More nodes failed than the failure budget allows.' })).toEqual([
+      '⏪ Everything goes back to cp1: More nodes failed than the failure budget allows.',
+    ]);
+    expect(told(back)).toEqual([]);
+  });
+
   it('says nothing of single steps: the card shows them', () => {
     expect(told({ type: 'step_started', uuid: 'uuid-0', step: 'boot', attempt: 1 })).toEqual([]);
     expect(told({ type: 'step_done', uuid: 'uuid-0', step: 'boot', durationMs: 1 })).toEqual([]);
@@ -306,13 +326,13 @@ describe('the thread', () => {
     const ended = { startedAt: AT - 3_000_000, endedAt: AT };
     const done = [nodeAt(0, 'moved'), nodeAt(1, 'moved', { endedAt: AT, startedAt: AT - 600_000 })];
     expect(outcome(view({ ...ended, state: 'completed', nodes: done }))).toBe(
-      '✅ *COMPLETED* cp1 → cp2: 2 of 2 nodes moved in 50 min. The slowest was worker-02 with 10 min.',
+      '✅ *COMPLETED* cp1 → cp2: 2 of 2 nodes moved in 50 min. The slowest was worker-02 with 10 min. To take back what has moved: `/ephyra abort d-20261122-1`.',
     );
     expect(outcome(view({ ...ended, state: 'rolled_back', nodes: [nodeAt(0, 'back'), nodeAt(1, 'waiting')] }))).toBe(
       '↩️ *ROLLED BACK* cp1 → cp2: 1 of 2 nodes are back in cp1 in 50 min, 1 had not been touched.',
     );
     expect(outcome(view({ ...ended, state: 'stopped', nodes: [nodeAt(0, 'moved'), nodeAt(1, 'waiting')] }))).toBe(
-      '⏹️ *STOPPED* cp1 → cp2: 1 of 2 nodes are in cp2, 1 in cp1 in 50 min.\nTo go on with what is left: `/ephyra deploy cp1→cp2`',
+      '⏹️ *STOPPED* cp1 → cp2: 1 of 2 nodes are in cp2, 1 in cp1 in 50 min.\nTo go on with what is left: `/ephyra deploy cp1→cp2`. To take back what has moved: `/ephyra abort d-20261122-1`.',
     );
     const stuck = nodeAt(0, 'stuck', {
       step: 'release',
