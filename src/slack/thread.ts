@@ -127,6 +127,13 @@ function state(view: DeploymentView, to: DeploymentView['state']): ThreadLine[] 
       return [other(`👀 The canary is in ${target}; the application is watched for a while before the others follow.`)];
     case 'rolling':
       return [other(`🚚 Moving the rest, up to ${count(view.maxUnavailable, 'node')} at once.`)];
+    case 'stopping':
+    case 'rolling_back': {
+      // A person who asked for it was told of already; a note means that Ephyra decided.
+      if (view.note === null || view.note === '') return [];
+      const what = to === 'stopping' ? '✋ No more nodes are started' : `⏪ Everything goes back to ${safe(view.source, 60)}`;
+      return [other(`${what}: ${safe(view.note, 400)}`, { urgent: true, broadcast: true })];
+    }
     default:
       return [];
   }
