@@ -131,7 +131,8 @@ function state(view: DeploymentView, to: DeploymentView['state']): ThreadLine[] 
     case 'rolling_back': {
       // A person who asked for it was told of already; a note means that Ephyra decided.
       if (view.note === null || view.note === '') return [];
-      const what = to === 'stopping' ? '✋ No more nodes are started' : `⏪ Everything goes back to ${safe(view.source, 60)}`;
+      const what =
+        to === 'stopping' ? '✋ No more nodes are started' : `⏪ Everything goes back to ${safe(view.source, 60)}`;
       return [other(`${what}: ${safe(view.note, 400)}`, { urgent: true, broadcast: true })];
     }
     default:
