@@ -1,5 +1,5 @@
 import type { Call } from './http.ts';
-import type { Service } from './types.ts';
+import { SERVICES, type Service } from './types.ts';
 
 /** What goes wrong with a request that fits the rule. */
 export type RequestEffect =
@@ -38,7 +38,7 @@ export type WorldEffect =
   | { readonly kind: 'node-locked'; readonly ms: number }
   /** All calls to the service are refused (or reset, or 503) until the rule is removed. Behind a socket, refused is reset. */
   | { readonly kind: 'service-down'; readonly answer?: 'refused' | 'reset' | 503 }
-  /** All tokens end `ms` milliseconds after now, or after their issue, until the rule is removed. */
+  /** Tokens issued while the rule is there live `ms` milliseconds; those of before are not touched. */
   | { readonly kind: 'tokens-expire'; readonly ms: number }
   /** All tokens issued so far are refused by every service at once. */
   | { readonly kind: 'tokens-revoked' };
@@ -137,10 +137,8 @@ export function createFaults(hooks: { onAdd(rule: FaultRule): void; onEnd(): voi
     add(rule) {
       made += 1;
       const id = `fault-${made}`;
+      checkRule(rule);
       const { kind } = rule.effect;
-      if (!(EFFECT_KINDS as readonly string[]).includes(kind)) {
-        throw new Error(`effect.kind "${kind}" is unknown; use one of ${EFFECT_KINDS.join(', ')}`);
-      }
       if (!AT_ONCE.has(kind)) {
         const path = rule.match?.path;
         const times = rule.times ?? (STANDING.has(kind) ? 0 : 1);
@@ -204,4 +202,23 @@ export function createFaults(hooks: { onAdd(rule: FaultRule): void; onEnd(): voi
 
 function isRequestEffect(effect: Effect): effect is RequestEffect {
   return REQUEST_KINDS.has(effect.kind);
+}
+
+/** @throws Error naming the field, its value and what it may be. */
+function checkRule({ effect, match, times, after }: FaultRule): void {
+  const fields: Readonly<Record<string, unknown>> = { ...effect };
+  if (!(EFFECT_KINDS as readonly string[]).includes(effect.kind)) {
+    throw new Error(`effect.kind "${effect.kind}" is unknown; use one of ${EFFECT_KINDS.join(', ')}`);
+  }
+  if (match?.service !== undefined && !SERVICES.includes(match.service)) {
+    throw new Error(`match.service "${match.service}" is unknown; use one of ${SERVICES.join(', ')}`);
+  }
+  const number = (name: string, value: unknown) => {
+    if (typeof value !== 'number' || !(value >= 0))
+      throw new Error(`${name} ${JSON.stringify(value)} is no number; give one from 0 on`);
+  };
+  if (['delay', 'stale', 'node-locked', 'tokens-expire'].includes(effect.kind)) number('effect.ms', fields['ms']);
+  if (effect.kind === 'answer') number('effect.status', fields['status']);
+  if (times !== undefined) number('times', times);
+  if (after !== undefined) number('after', after);
 }

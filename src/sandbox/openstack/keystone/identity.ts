@@ -55,7 +55,7 @@ export interface Identity {
   revoke(id: string): void;
   /** No service accepts any of the tokens issued so far. */
   revokeAll(): void;
-  /** Tokens end at most so many milliseconds after their issue; those that are there, after now. null: as configured. */
+  /** Tokens issued from now on live at most so many milliseconds; null: as configured. */
   limitLifetime(ms: number | null): void;
 }
 
@@ -70,14 +70,11 @@ export function createIdentity(clock: Clock, ids: () => string, users: readonly 
   const roleIds = new Map<string, string>();
   const issued = new Map<string, Issued>();
   let limit: number | null = null;
-  let limitedSince = 0;
   let revokedUpTo = 0;
   let count = 0;
 
   function isOver({ token, serial }: Issued): boolean {
-    const end =
-      limit === null ? token.expiresAt : Math.min(token.expiresAt, Math.max(token.issuedAt, limitedSince) + limit);
-    return end <= clock.now() || serial <= revokedUpTo;
+    return token.expiresAt <= clock.now() || serial <= revokedUpTo;
   }
 
   const identity: Identity = {
@@ -111,7 +108,7 @@ export function createIdentity(clock: Clock, ids: () => string, users: readonly 
         methods,
         auditIds: [hexId().slice(0, 22), ...(parent?.auditIds.slice(0, 1) ?? [])],
         issuedAt: now,
-        expiresAt: parent?.expiresAt ?? now + lifetime,
+        expiresAt: parent?.expiresAt ?? now + Math.min(lifetime, limit ?? lifetime),
         applicationCredential,
       };
       issued.set(token.id, { token, serial: count, seen: new Map(), revoked: false });
@@ -141,10 +138,7 @@ export function createIdentity(clock: Clock, ids: () => string, users: readonly 
       revokedUpTo = count;
     },
     limitLifetime(ms) {
-      // What the old limit has ended does not come back to life with the new one.
-      for (const [id, entry] of issued) if (isOver(entry)) issued.delete(id);
       limit = ms;
-      limitedSince = clock.now();
     },
   };
   return identity;
