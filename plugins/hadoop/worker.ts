@@ -114,8 +114,10 @@ async function settle(
   let refreshed: number | null = null;
   let outcome: string | null = null;
   let failingSince: number | null = null;
+  let refreshes = 0;
   const refreshNow = async (what: Changed) => {
     outcome = await refresh(cluster, what, context);
+    refreshes += 1;
     refreshed = setup.now();
     failingSince = outcome === null ? null : (failingSince ?? refreshed);
     return refreshed;
@@ -146,10 +148,15 @@ async function settle(
     const waiting = staleHalves(seen, goal);
     if (waiting.yarn || waiting.hdfs) {
       const since = refreshed === null ? Number.POSITIVE_INFINITY : now - refreshed;
-      if (outcome !== null && failingSince !== null && now - failingSince >= REFUSED_AFTER_MS) {
+      if (
+        outcome !== null &&
+        failingSince !== null &&
+        now - failingSince >= Math.min(REFUSED_AFTER_MS, options.silence)
+      ) {
         throw refused(node, outcome, says);
       }
       if (since >= options.refreshAgain) {
+        if (goal.verb === 'leave' && refreshes >= MAX_REFRESHES) throw unnoticed(cluster, node, waiting, says);
         notBefore = await refreshNow(waiting);
         if (goal.verb === 'join' && waiting.yarn) await startNode(cluster, node, hosts, context);
         continue;
@@ -162,6 +169,9 @@ async function settle(
 
 /** A refresh that said it failed may have reached the active master all the same: so long it gets to show it. */
 const REFUSED_AFTER_MS = 20_000;
+
+/** So many refreshes without any effect on a node that is to leave: Hadoop reads another file than we write. */
+const MAX_REFRESHES = 3;
 
 function staleHalves(seen: Assessment, goal: Goal): Changed {
   return {
@@ -254,6 +264,21 @@ function late(node: ApplicationNode, verb: 'leave' | 'join', says: string, outco
             'Look for blocks that cannot be placed elsewhere (too few nodes or racks) and for containers that do not end.',
         }
       : { remedy: 'Look at the logs of NodeManager and DataNode on the machine, and at its name in DNS.' }),
+  });
+}
+
+function unnoticed(cluster: Cluster, node: ApplicationNode, what: Changed, says: string): Failure {
+  const { yarn, hdfs } = cluster.options;
+  const files = [
+    what.yarn ? yarn.excludeFile : undefined,
+    what.hdfs ? (hdfs.hostsFile ?? hdfs.excludeFile) : undefined,
+  ];
+  const named = files.filter((file) => file !== undefined).join(' and ');
+  return new Failure({
+    reason: 'application_refused',
+    next: 'stop',
+    message: `Hadoop takes no notice of ${node.name} in ${named}: after ${MAX_REFRESHES} refreshes it is ${says}.`,
+    remedy: 'Check that Hadoop is configured to read these very files on these hosts, and the option "host".',
   });
 }
 

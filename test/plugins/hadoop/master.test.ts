@@ -1,0 +1,157 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterEach, describe, expect, test } from 'vitest';
+import { type Bench, bench, context, node, until } from './bench.ts';
+
+let b: Bench;
+afterEach(() => b.close());
+
+const first = node('master-1');
+const second = node('master-2');
+const active = () => {
+  const { activeResourceManager, activeNameNode } = b.hadoop.fleet().summary;
+  return [activeResourceManager, activeNameNode];
+};
+
+describe('a master that moves', () => {
+  test('hands over first, is out, and is well again as a standby', async () => {
+    b = await bench();
+    expect(active()).toEqual(['rm1', 'nn1']);
+    expect(await b.plugin.verifyNode(first, context())).toEqual({ health: 'healthy', membership: 'in', reasons: [] });
+    await b.plugin.removeNode(first, context());
+    expect(active()).toEqual(['rm2', 'nn2']);
+    expect(await b.plugin.verifyNode(first, context())).toEqual({ health: 'healthy', membership: 'out', reasons: [] });
+
+    b.hadoop.setMachine('master-1', false);
+    await delay(30);
+    const away = await b.plugin.verifyNode(first, context());
+    expect(away).toMatchObject({ health: 'unknown', membership: 'out' });
+    const application = await b.plugin.verifyApplication(context());
+    expect(application).toMatchObject({ health: 'healthy', unavailable: ['master-1'] });
+
+    b.hadoop.setMachine('master-1', true, '10.2.0.1');
+    await b.plugin.addNode(first, context());
+    expect(await b.plugin.verifyNode(first, context())).toMatchObject({ health: 'healthy' });
+    expect((await b.plugin.verifyApplication(context())).unavailable).toEqual([]);
+    expect(b.hadoop.harm()).toEqual([]);
+  });
+
+  test('that is the standby only needs the other to be active', async () => {
+    b = await bench();
+    await b.plugin.removeNode(second, context());
+    expect(b.hadoop.requests()['admin']).toBeUndefined();
+    expect(active()).toEqual(['rm1', 'nn1']);
+  });
+
+  test('is not given up when the other one is down', async () => {
+    b = await bench();
+    b.hadoop.setMachine('master-2', false);
+    await expect(b.plugin.removeNode(first, context())).rejects.toMatchObject({
+      reason: 'application_refused',
+      next: 'retry',
+      message: expect.stringContaining('the only ResourceManager that can serve (rm1)'),
+    });
+    expect(await b.plugin.verifyNode(first, context())).toMatchObject({ membership: 'in' });
+  });
+
+  test('is not given up when there is no other one', async () => {
+    b = await bench({
+      options: (o) => ({
+        ...o,
+        resourceManagers: (o['resourceManagers'] as unknown[]).slice(0, 1),
+        nameNodes: (o['nameNodes'] as unknown[]).slice(0, 1),
+      }),
+    });
+    await expect(b.plugin.removeNode(first, context())).rejects.toMatchObject({
+      reason: 'application_refused',
+      next: 'stop',
+      message: expect.stringContaining('there is no other'),
+    });
+  });
+
+  test('is left to a person when no command for the failover is configured', async () => {
+    b = await bench({ options: (o) => ({ ...o, yarn: { ...(o['yarn'] as object), failover: [] } }) });
+    await expect(b.plugin.removeNode(first, context())).rejects.toMatchObject({
+      reason: 'application_refused',
+      next: 'stop',
+      remedy: expect.stringContaining('yarn.failover'),
+    });
+    expect(active()).toEqual(['rm1', 'nn1']);
+  });
+
+  test('does not hand YARN over while a node is still draining', async () => {
+    b = await bench();
+    b.hadoop.fault({ kind: 'decommission-hangs', host: 'worker-1' });
+    const draining = context();
+    const going = b.plugin.removeNode(node('worker-1'), draining).catch(() => {});
+    await until(() => b.hadoop.fleet().nodes.find((n) => n.name === 'worker-1')?.state === 'leaving');
+    await expect(b.plugin.removeNode(first, context())).rejects.toMatchObject({
+      reason: 'application_refused',
+      next: 'retry',
+      message: expect.stringContaining('worker-1, still draining'),
+    });
+    draining.abort();
+    await going;
+    expect(b.hadoop.harm()).toEqual([]);
+  });
+
+  test('is unknown when both of a pair say that they are active', async () => {
+    b = await bench();
+    b.hadoop.fault({ kind: 'lying', about: 'two-actives' });
+    const seen = await b.plugin.verifyNode(first, context());
+    expect(seen.membership).toBe('unknown');
+    expect(await b.plugin.verifyApplication(context())).toMatchObject({
+      health: 'unknown',
+      reasons: [
+        'rm1 and rm2 both say that they are the active ResourceManager',
+        'nn1 and nn2 both say that they are the active NameNode',
+      ],
+    });
+    await expect(b.plugin.removeNode(first, context())).rejects.toMatchObject({ reason: 'application_unknown' });
+  });
+
+  test('must be named as the machine of a service, or is refused', async () => {
+    b = await bench();
+    await expect(b.plugin.removeNode(node('master-9'), context())).rejects.toMatchObject({
+      reason: 'application_refused',
+      next: 'stop',
+      message: expect.stringContaining('no ResourceManager or NameNode is said to run on it'),
+    });
+    expect(await b.plugin.verifyNode(node('master-9'), context())).toMatchObject({ membership: 'unknown' });
+  });
+
+  test('is recognised by the host in the address of its service', async () => {
+    b = await bench({
+      options: (o) => ({
+        ...o,
+        resourceManagers: (o['resourceManagers'] as { id: string; url: string }[]).map(({ id, url }) => ({ id, url })),
+        nameNodes: (o['nameNodes'] as { id: string; url: string }[]).map(({ id, url }) => ({ id, url })),
+      }),
+    });
+    // Everything listens on 127.0.0.1 here, so this node carries both of each pair: none may be stopped.
+    const local = { ...first, addressesBefore: ['127.0.0.1'] };
+    expect(await b.plugin.verifyNode(local, context())).toMatchObject({ health: 'healthy', membership: 'in' });
+  });
+
+  test('that does not come back is not taken for well', async () => {
+    b = await bench();
+    await b.plugin.removeNode(first, context());
+    b.hadoop.setMachine('master-1', false);
+    await expect(b.plugin.addNode(first, context({ deadlineMs: 200 }))).rejects.toMatchObject({
+      reason: 'deadline',
+      next: 'stop',
+      message: expect.stringContaining('ResourceManager rm1 does not answer'),
+    });
+  });
+});
+
+describe('a node without any part in YARN or HDFS', () => {
+  test('is given up only while the masters are seen to be well', async () => {
+    b = await bench({ options: (o) => ({ ...o, roles: { edge: {} } }) });
+    const edge = node('edge-1', { role: 'edge' });
+    await b.plugin.removeNode(edge, context());
+    await b.plugin.addNode(edge, context());
+    expect(await b.plugin.verifyNode(edge, context())).toEqual({ health: 'healthy', membership: 'out', reasons: [] });
+    b.hadoop.fault({ kind: 'silent', service: 'nn' });
+    await expect(b.plugin.removeNode(edge, context())).rejects.toMatchObject({ reason: 'application_unknown' });
+  });
+});
