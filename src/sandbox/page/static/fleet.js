@@ -97,7 +97,15 @@ function drawRows(board, rows, planes, before) {
       if (cell.tile) stood.set(`${uuid}/${plane}`, cell.tile.getBoundingClientRect());
   arrange(board, wanted);
   for (const uuid of rows.keys()) if (!uuids.has(uuid)) rows.delete(uuid);
-  for (const node of order) drawRow(rows.get(node.uuid), node.uuid, planes, stood, before !== null);
+  const shared = sharedStart(order.map((node) => node.role));
+  for (const node of order) drawRow(rows.get(node.uuid), node.uuid, planes, stood, before !== null, shared);
+}
+
+// `hadoop-master` and `hadoop-worker` are told apart by `master` and `worker`, and a tile is narrow.
+function sharedStart(roles) {
+  const heads = new Set(roles.map((role) => role.slice(0, role.indexOf('-') + 1)));
+  const [head = ''] = heads;
+  return heads.size === 1 && new Set(roles).size > 1 ? head : '';
 }
 
 function isMoving(node, planes) {
@@ -107,7 +115,7 @@ function isMoving(node, planes) {
 
 const roleRank = (node) => (/master|namenode|resourcemanager/i.test(node.role) ? 0 : 1);
 
-function drawRow(row, uuid, planes, stood, animate) {
+function drawRow(row, uuid, planes, stood, animate, shared) {
   const inPlanes = planes.filter((plane) => plane.nodes.some((node) => node.uuid === uuid));
   row.element.classList.toggle('between', inPlanes.length > 1);
   arrange(
@@ -124,7 +132,7 @@ function drawRow(row, uuid, planes, stood, animate) {
       if (sign === cell.sign) return cell.element;
       cell.sign = sign;
       const wasHere = cell.tile !== null;
-      cell.tile = node === undefined ? null : tile(node, plane, inPlanes.length > 1);
+      cell.tile = node === undefined ? null : tile(node, plane, inPlanes.length > 1, shared);
       cell.element.replaceChildren(...(cell.tile === null ? [] : [cell.tile]));
       if (animate && cell.tile !== null && !wasHere) arrive(cell.tile, uuid, plane, planes, stood);
       return cell.element;
@@ -157,7 +165,7 @@ function tone(node) {
   return 'idle';
 }
 
-function tile(node, plane, between) {
+function tile(node, plane, between, shared) {
   const { instance } = node;
   const address = instance?.addresses[0];
   const working = node.targetProvisionState !== null && node.targetProvisionState !== '';
@@ -197,7 +205,7 @@ function tile(node, plane, between) {
       node.maintenance &&
         h('span.mark.maintenance', { title: 'In maintenance' }, icon('wrench', 12), h('span', {}, 'maintenance')),
       node.reservation && h('span.mark.locked', { title: `Locked by ${node.reservation}` }, icon('lock', 11)),
-      h('span.node-role', {}, node.role),
+      h('span.node-role', {}, node.role.slice(shared.length)),
     ),
     h(
       'div.node-line.small',
