@@ -6,25 +6,36 @@ const argv = z
   .array(z.string())
   .min(1, 'must be a list: the program, then its arguments, e.g. ["sudo", "-u", "yarn", "yarn"]');
 
-const url = z.url({
-  protocol: /^https?$/,
-  error: 'must be an http:// or https:// address, e.g. http://rm1.example.com:8088',
-});
+const url = z
+  .url({ protocol: /^https?$/, error: 'must be an http:// or https:// address, e.g. http://rm1.example.com:8088' })
+  .refine((text) => {
+    const { username, password } = new URL(text);
+    return username === '' && password === '';
+  }, 'must not contain a user or password: use http.basic');
 
 /** Web address of one ResourceManager or NameNode. `node`: instance or node name of the machine that it runs on. */
-const endpoint = z.union([
-  url.transform((address) => ({ url: address })),
-  z.strictObject({ url, id: z.string().min(1).optional(), node: z.string().min(1).optional() }),
-]);
+const endpoint = z.union(
+  [
+    url.transform((address) => ({ url: address })),
+    z.strictObject({ url, id: z.string().min(1).optional(), node: z.string().min(1).optional() }),
+  ],
+  { error: 'must be an address such as http://rm1.example.com:8088, or { url, id, node }' },
+);
 
 /** A secret: read from the environment or a file, never written in the configuration. */
-const secret = z.union([z.strictObject({ env: z.string() }), z.strictObject({ file: z.string() })]);
+const secret = z.union([z.strictObject({ env: z.string() }), z.strictObject({ file: z.string() })], {
+  error: 'must be { env: NAME } or { file: PATH }, not the secret itself',
+});
 
 const role = z.strictObject({
   /** Take its NodeManager out by graceful decommission. */
   yarn: z.boolean().default(false),
   /** Take its DataNode out by decommission or maintenance. */
-  hdfs: z.union([z.literal('decommission'), z.literal('maintenance'), z.literal(false)]).default(false),
+  hdfs: z
+    .union([z.literal('decommission'), z.literal('maintenance'), z.literal(false)], {
+      error: 'must be decommission, maintenance or false',
+    })
+    .default(false),
   /** It runs a ResourceManager or NameNode: one of the addresses must be bound to the node. */
   master: z.boolean().default(false),
 });
@@ -32,36 +43,13 @@ export type RoleOptions = z.output<typeof role>;
 
 const ssh = z.strictObject({
   host: z
-    .string()
-    .regex(/^[A-Za-z0-9_.:[\]-]+$/, 'must be a host name or address')
-    .refine((h) => !h.startsWith('-'), 'must not start with "-"'),
-  user: z
-    .string()
-    .regex(/^[A-Za-z0-9_.][A-Za-z0-9_.-]*\$?$/, 'must be a user name')
-    .optional(),
-  port: z.number().int().min(1).max(65_535).optional(),
-  identityFile: z.string().optional(),
-  /** The ssh program, with arguments of your own before ours. */
-  command: argv.default(['ssh']),
-});
-export type SshOptions = z.output<typeof ssh>;
-
-const adminHost = z.union([z.literal('local'), z.strictObject({ ssh })], {
-  error: 'must be "local" or { ssh: { host: ... } }',
-});
-export type AdminHostOptions = z.output<typeof adminHost>;
-
-const hostFrom = z.enum(['instanceName', 'nodeName', 'address']);
-
-const base = z.strictObject({
-  resourceManagers: z.array(endpoint).default([]),
-  nameNodes: z.array(endpoint).default([]),
-  /** How Hadoop calls a machine: by its instance's name, its node's name, or its address; with a suffix if need be. */
-  host: z
-    .union([
-      hostFrom.transform((from) => ({ from, suffix: '' })),
-      z.strictObject({ from: hostFrom, suffix: z.string().default('') }),
-    ])
+    .union(
+      [
+        hostFrom.transform((from) => ({ from, suffix: '' })),
+        z.strictObject({ from: hostFrom, suffix: z.string().default('') }),
+      ],
+      { error: 'must be instanceName, nodeName or address, or { from: one of them, suffix: ".example.com" }' },
+    )
     .prefault('instanceName'),
   roles: z.record(z.string(), role),
   /** Where the hosts files lie and the commands run: the files are written on all, a command runs on the first that can. */
@@ -74,7 +62,11 @@ const base = z.strictObject({
       /** `yarn.resourcemanager.nodes.include-path`, when there is one. */
       includeFile: z.string().optional(),
       /** How long containers may still run on a node that leaves; `none`: until they end. */
-      gracefulTimeout: z.union([z.literal('none').transform(() => null), duration]).prefault('1h'),
+      gracefulTimeout: z
+        .union([z.literal('none').transform(() => null), duration], {
+          error: 'must be a duration such as 30m, 4h, or none to wait until the containers end',
+        })
+        .prefault('1h'),
       /** Who watches over that time. */
       tracking: z.enum(['server', 'client']).default('server'),
       /** Commands that make another ResourceManager active; {from} and {to} are their ids. None: a person does it. */

@@ -10,11 +10,13 @@ export function durationMs(text: string | number): number | undefined {
   return match && unit !== undefined ? Number(match[1]) * unit : undefined;
 }
 
+const EXPECTED = 'must be a duration such as 500ms, 30s, 5m, 4h';
+
 /** A duration in a plugin's options, as milliseconds. */
-export const duration = z.union([z.string(), z.number()]).transform((value, context) => {
+export const duration = z.union([z.string(), z.number()], { error: EXPECTED }).transform((value, context) => {
   const ms = durationMs(value);
   if (ms === undefined) {
-    context.addIssue({ code: 'custom', message: 'must be a duration such as 500ms, 30s, 5m, 4h' });
+    context.addIssue({ code: 'custom', message: EXPECTED });
     return z.NEVER;
   }
   return ms;

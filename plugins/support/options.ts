@@ -36,9 +36,12 @@ function sentences(issue: z.core.$ZodIssue, options: unknown, schema: z.ZodType)
       return `${path}.${key}: unknown key${hint}`;
     });
   }
-  const found = valueAt(options, issue.path);
+  const found = issue.path.some((key) => MAY_BE_SECRET.test(String(key))) ? undefined : valueAt(options, issue.path);
   return [`${path}: ${issue.message}${found === undefined ? '' : ` (found ${show(found)})`}`];
 }
+
+/** Somebody who writes a password where the name of its variable belongs must not read it in a log. */
+const MAY_BE_SECRET = /pass|secret|token|credential|key|basic|^env$/i;
 
 /** Structure only for objects: an object may hold a secret. */
 function show(value: unknown): string {

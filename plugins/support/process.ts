@@ -28,6 +28,8 @@ export interface CommandOptions {
 
 const KEEP_BYTES = 256 * 1024;
 const KILL_AFTER_MS = 2_000;
+/** Beyond this a timer of Node fires at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * Runs a program with an argument vector: no shell, so nothing in an argument is interpreted. Resolves in every case;
@@ -57,10 +59,13 @@ export function runCommand(argv: readonly string[], options: CommandOptions): Pr
       killGroup(child.pid, 'SIGTERM');
       killTimer ??= setTimeout(() => killGroup(child.pid, 'SIGKILL'), KILL_AFTER_MS);
     };
-    const timer = setTimeout(() => {
-      timedOut = true;
-      endGroup();
-    }, options.timeoutMs);
+    const timer = setTimeout(
+      () => {
+        timedOut = true;
+        endGroup();
+      },
+      Math.min(options.timeoutMs, LONGEST_TIMER_MS),
+    );
     const onAbort = () => endGroup();
     options.signal?.addEventListener('abort', onAbort, { once: true });
     if (options.signal?.aborted) endGroup();
