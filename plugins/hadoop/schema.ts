@@ -43,6 +43,32 @@ export type RoleOptions = z.output<typeof role>;
 
 const ssh = z.strictObject({
   host: z
+    .string()
+    .regex(/^[A-Za-z0-9_.:[\]-]+$/, 'must be a host name or address')
+    .refine((h) => !h.startsWith('-'), 'must not start with "-"'),
+  user: z
+    .string()
+    .regex(/^[A-Za-z0-9_.][A-Za-z0-9_.-]*\$?$/, 'must be a user name')
+    .optional(),
+  port: z.number().int().min(1).max(65_535).optional(),
+  identityFile: z.string().optional(),
+  /** The ssh program, with arguments of your own before ours. */
+  command: argv.default(['ssh']),
+});
+export type SshOptions = z.output<typeof ssh>;
+
+const adminHost = z.union([z.literal('local'), z.strictObject({ ssh })], {
+  error: 'must be "local" or { ssh: { host: ... } }',
+});
+export type AdminHostOptions = z.output<typeof adminHost>;
+
+const hostFrom = z.enum(['instanceName', 'nodeName', 'address']);
+
+const base = z.strictObject({
+  resourceManagers: z.array(endpoint).default([]),
+  nameNodes: z.array(endpoint).default([]),
+  /** How Hadoop calls a machine: by its instance's name, its node's name, or its address; with a suffix if need be. */
+  host: z
     .union(
       [
         hostFrom.transform((from) => ({ from, suffix: '' })),
