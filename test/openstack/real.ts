@@ -78,10 +78,7 @@ export async function realBackend(name: 'cp1' | 'cp2'): Promise<Backend> {
       ok(await lab.patch(node, fails ? { op: 'add', path, value: 'no-such-net' } : { op: 'remove', path }), 200);
     },
     setShowPassword: (shown) => world(name, 'show-password', shown ? 'on' : 'off').then(nothing),
-    shortToken: async (seconds) => ({
-      token: await world(name, 'token', String(seconds), (await Cloud.signIn(backend)).token),
-      done: async () => undefined,
-    }),
+    shortToken: async (seconds) => world(name, 'token', String(seconds), (await Cloud.signIn(backend)).token),
     applicationCredential: () => {
       credential ??= createCredential(backend, cleanup);
       return credential;

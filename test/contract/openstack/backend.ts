@@ -30,8 +30,8 @@ export interface Backend {
   failCleaning(world: World, lab: number, fails: boolean): Promise<void>;
   /** Whether policy lets an admin read secrets in `driver_info`. */
   setShowPassword(shown: boolean): Promise<void>;
-  /** A fresh project-scoped token that expires in so many seconds. Others may expire, too, until `done` was called. */
-  shortToken(seconds: number): Promise<{ readonly token: string; done(): Promise<void> }>;
+  /** A fresh project-scoped token that expires in so many seconds. */
+  shortToken(seconds: number): Promise<string>;
   /** An application credential of the admin in the admin's project. */
   applicationCredential(): Promise<{ readonly id: string; readonly secret: string }>;
   close(): Promise<void>;

@@ -29,7 +29,7 @@ export async function emulatorBackend(): Promise<Backend> {
       network: 10,
       purge: 20,
       lockRetry: 20,
-      resourceInterval: 150,
+      resourceInterval: 1000,
     },
     showPassword: true,
     bmcReportsPower: false,
@@ -79,12 +79,9 @@ export async function emulatorBackend(): Promise<Backend> {
     setShowPassword: async (shown) => plane.setShowPassword(shown),
     shortToken: async (seconds) => {
       const fault = plane.faults.add({ effect: { kind: 'tokens-expire', ms: seconds * 1000 } });
-      return {
-        token: (await Cloud.signIn(backend)).token,
-        done: async () => {
-          plane.faults.remove(fault);
-        },
-      };
+      const { token } = await Cloud.signIn(backend);
+      plane.faults.remove(fault);
+      return token;
     },
     applicationCredential: async () => ({ id: credential.id, secret: credential.secret }),
     close: () => listening.close(),

@@ -144,8 +144,8 @@ export function keystoneCases(): readonly Case[] {
       says: 'the catalog has a public endpoint of every service in the region',
       run: async ({ backend, cloud }) => {
         for (const service of SERVICES) expect(cloud.root(service), service).toMatch(/^http:\/\/[^/]+(\/.*[^/])?$/);
-        const nowhere = cloud.about.catalog?.flatMap((entry) => entry.endpoints).map((endpoint) => endpoint.region_id);
-        expect(new Set(nowhere)).toEqual(new Set([backend.admin.region]));
+        const regions = cloud.about.catalog?.flatMap((entry) => entry.endpoints).map((endpoint) => endpoint.region_id);
+        expect(new Set(regions)).toEqual(new Set([backend.admin.region]));
       },
     },
     {
@@ -207,18 +207,15 @@ export function keystoneCases(): readonly Case[] {
     {
       id: 'keystone.expired',
       call: 'every service GET -> 401',
-      says: 'a token is good everywhere until it expires and nowhere after',
+      says: 'a token is good everywhere until it expires and regions after',
       run: async (world) => {
-        const { token, done } = await world.backend.shortToken(3);
-        try {
-          const since = Date.now();
-          expect(await statuses(world, token)).toEqual(all(200));
-          await new Promise((wake) => setTimeout(wake, Math.max(0, since + 4_000 - Date.now())));
-          expect(await statuses(world, token)).toEqual(all(401));
-          expect((await probe(world, 'baremetal', token)).body).toEqual(REFUSED);
-        } finally {
-          await done();
-        }
+        const seconds = 3;
+        const token = await world.backend.shortToken(seconds);
+        const since = Date.now();
+        expect(await statuses(world, token)).toEqual(all(200));
+        await new Promise((wake) => setTimeout(wake, since + (seconds + 1) * 1000 - Date.now()));
+        expect(await statuses(world, token)).toEqual(all(401));
+        expect((await probe(world, 'baremetal', token)).body).toEqual(REFUSED);
       },
     },
     {
