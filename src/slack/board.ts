@@ -31,6 +31,7 @@ interface Entry {
   lookSince: number | null;
   /** The card as Slack has it, to leave out updates that change nothing. */
   shown: string | null;
+  shownState: DeploymentView['state'] | null;
   lines: ThreadLine[];
   dropped: number;
   /** The thread message under way: frozen, so that a repeat is the same message. */
@@ -46,6 +47,8 @@ interface Batch {
 
 /** What Slack answers to an app that was installed without the scopes for reading the channel. */
 const MAY_NOT_READ = new Set(['missing_scope', 'no_permission', 'access_denied', 'not_allowed_token_type']);
+/** Changes of a card within this time are one update. */
+const GATHER_MS = 1500;
 const COLLECT_MS = 3000;
 const MAX_LINES = 300;
 const MAX_PER_MESSAGE = 100;
@@ -82,6 +85,7 @@ export function createBoard(setup: {
       // Not new and no thread known: Ephyra may have died between posting the card and remembering it.
       lookSince: place === null && !isNew ? view.requestedAt : null,
       shown: null,
+      shownState: null,
       lines: [],
       dropped: 0,
       batch: null,
@@ -90,8 +94,10 @@ export function createBoard(setup: {
     return entry;
   }
 
+  /** At once when the state is another one (the buttons depend on it), else soon: Slack allows fifty updates a minute. */
   function wantCard(entry: Entry): void {
-    outbox.want(entry.place?.channel ?? channel, `card:${entry.view.id}`, 0, () => sendCard(entry));
+    const soon = entry.place !== null && entry.shown !== null && entry.shownState === entry.view.state;
+    outbox.want(entry.place?.channel ?? channel, `card:${entry.view.id}`, soon ? GATHER_MS : 0, () => sendCard(entry));
   }
 
   function wantThread(entry: Entry, delayMs: number): void {
@@ -99,10 +105,11 @@ export function createBoard(setup: {
   }
 
   async function sendCard(entry: Entry): Promise<'sent' | 'nothing'> {
+    const { state } = entry.view;
     const card = presentCard(entry.view, entry.at, { buttons: true });
     const body = JSON.stringify(card);
     if (entry.place === null) {
-      await postCard(entry, card, body);
+      await postCard(entry, card, body, state);
       return 'sent';
     }
     if (body === entry.shown) {
@@ -120,11 +127,17 @@ export function createBoard(setup: {
       return 'sent';
     }
     entry.shown = body;
+    entry.shownState = state;
     forgetIfDone(entry);
     return 'sent';
   }
 
-  async function postCard(entry: Entry, card: SlackMessage, body: string): Promise<void> {
+  async function postCard(
+    entry: Entry,
+    card: SlackMessage,
+    body: string,
+    state: DeploymentView['state'],
+  ): Promise<void> {
     const found = await look(entry.lookSince, { channel, blockId: cardBlockId(entry.view.id) });
     if (found !== undefined) {
       entry.place = found;
@@ -134,6 +147,7 @@ export function createBoard(setup: {
       try {
         entry.place = await orLess(card, (smaller) => web.post({ channel, message: smaller }));
         entry.shown = body;
+        entry.shownState = state;
       } catch (error) {
         if (error instanceof SlackProblem && error.maybeDone) entry.lookSince ??= began;
         throw error;

@@ -5,7 +5,7 @@ import { context, fields, header, lines, section } from './blocks.ts';
 import { type ButtonName, buttonValue } from './buttonValue.ts';
 import { code, safe } from './escape.ts';
 import type { SlackMessage } from './types.ts';
-import { at, count, duration, route, STATE_SIGNS, STATE_WORDS, tally, who } from './words.ts';
+import { at, count, duration, route, STATE_SIGNS, STATE_WORDS, tally, waitReason, who } from './words.ts';
 
 /** The live card: one message per deployment, presented from the whole state each time. Pure. */
 
@@ -137,8 +137,7 @@ function inFlight(nodes: readonly NodeView[]): string {
 export function nodeLine(node: NodeView): string {
   const step = node.step === null ? 'beginning' : `${node.step}${node.attempt > 1 ? `, try ${node.attempt}` : ''}`;
   const back = node.place === 'going_back' ? 'going back, ' : '';
-  const waits =
-    node.waiting === null ? '' : `: ${safe(node.waiting.reason, 160)} (since ${at(node.waiting.since, '{time}')})`;
+  const waits = node.waiting === null ? '' : `: ${waitReason(node, 160)} (since ${at(node.waiting.since, '{time}')})`;
   return `${PLACE_SIGNS[node.place]} *${safe(node.name, 60)}*  ${back}${step}${waits}`;
 }
 

@@ -135,7 +135,7 @@ export function createSlackFace(setup: {
     // Other apps' mentions have no user: nobody who could be asked whether they may.
     if (user === undefined || event.bot_id !== undefined || user === botUserId) return;
     if (!dedupe.first(`mention:${body.event_id}`) || !dedupe.first(`mention:${channel}:${ts}`)) return;
-    const text = event.text.replace(/<@[UW][A-Z0-9_]+(?:\|[^>]*)?>/g, ' ');
+    const text = event.text.replace(/<@[UW][A-Z0-9]+(?:\|[^>]*)?>/g, ' ');
     background(
       names
         .actor(user)

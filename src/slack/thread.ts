@@ -54,9 +54,10 @@ export function threadLines(change: DeploymentChange): ThreadLine[] {
         ),
       ];
     case 'node_started': {
-      const [from, to] = event.direction === 'forward' ? [view.source, view.target] : [view.target, view.source];
-      const verb = event.direction === 'forward' ? 'leaves' : 'goes back from';
-      return [line('started', name, `▶️ *${name}* ${verb} ${safe(from, 60)} for ${safe(to, 60)}.`)];
+      const [source, target] = [safe(view.source, 60), safe(view.target, 60)];
+      const way =
+        event.direction === 'forward' ? `leaves ${source} for ${target}` : `goes back from ${target} to ${source}`;
+      return [line('started', name, `▶️ *${name}* ${way}.`)];
     }
     case 'step_failed': {
       const what = `*${name}*, ${event.step}: ${safe(event.failure.message, 400)} (${code(event.failure.reason, 40)})`;

@@ -34,7 +34,7 @@ export const STATE_SIGNS = {
 /** Who did it, for mrkdwn: Slack shows a user id as the person's name. */
 export function who(actor: Actor): string {
   if (actor.via === 'system') return 'Ephyra';
-  if (actor.via === 'slack' && /^[UW][A-Z0-9_]{2,30}$/.test(actor.id)) return `<@${actor.id}>`;
+  if (actor.via === 'slack' && /^[UW][A-Z0-9]{2,30}$/.test(actor.id)) return `<@${actor.id}>`;
   const name = safe(actor.display === '' ? actor.id : actor.display, 80);
   return actor.via === 'slack' ? name : `${name} (${actor.via})`;
 }
@@ -107,4 +107,11 @@ export function some(names: readonly string[], max: number, room = 1500): string
   }
   const left = names.length - shown.length;
   return left === 0 ? shown.join(', ') : `${shown.join(', ')} and ${left} more`;
+}
+
+/** What a node waits for, without its name in front: that is there already. */
+export function waitReason(node: Pick<NodeView, 'name' | 'waiting'>, max: number): string {
+  const reason = node.waiting?.reason ?? '';
+  const prefix = `${node.name}: `;
+  return safe(reason.startsWith(prefix) ? reason.slice(prefix.length) : reason, max);
 }

@@ -23,21 +23,19 @@ function times(world: World, verb: string): number {
 describe.each(['http', 'socket'] as const)('the real Bolt app over %s', (mode) => {
   it('carries a deployment from the command to COMPLETED in the thread', async () => {
     const world = await opened(mode);
-    expect(await world.type('U0ALICE', '/ephyra deploy cp1->cp2')).toEqual({ ok: true });
+    expect(await world.type('alice', '/ephyra deploy cp1->cp2')).toEqual({ ok: true });
     await until('the card', () => world.parents().some((one) => one.words.includes('waiting for approval')));
-    expect(world.whispers('U0ALICE')).toEqual([]);
+    expect(world.whispers('alice')).toEqual([]);
 
-    await world.press('U0ALICE', 'ephyra:approve');
+    await world.press('alice', 'ephyra:approve');
     await until('the refusal', () =>
-      world.whispers('U0ALICE').some((one) => one.includes('You asked for this deployment yourself')),
+      world.whispers('alice').some((one) => one.includes('You asked for this deployment yourself')),
     );
-    await world.press('U0EVE', 'ephyra:approve');
-    await until('the other refusal', () =>
-      world.whispers('U0EVE').some((one) => one.includes('You may not `approve`')),
-    );
+    await world.press('eve', 'ephyra:approve');
+    await until('the other refusal', () => world.whispers('eve').some((one) => one.includes('You may not `approve`')));
     expect(world.deployments.get()?.state).toBe('awaiting_approval');
 
-    await world.press('U0BOB', 'ephyra:approve');
+    await world.press('bob', 'ephyra:approve');
     await until('the approval', () => world.deployments.get()?.state === 'canary');
     world.deployments.turn('rolling');
     for (let i = 0; i < 12; i += 1) {
@@ -50,7 +48,7 @@ describe.each(['http', 'socket'] as const)('the real Bolt app over %s', (mode) =
     await until('the end', () => world.replies(card?.ts ?? '').some((one) => one.includes('*COMPLETED*')), 20_000);
     await until('the card at its end', () => world.parents()[0]?.words.includes('COMPLETED') === true);
     expect(world.parents()[0]?.words).not.toContain('"actions"');
-    expect(world.replies(card?.ts ?? '').join('\n')).toContain('Approved by <@U0BOB>');
+    expect(world.replies(card?.ts ?? '').join('\n')).toContain(`Approved by <@${world.id('bob')}>`);
     expect(world.parents()).toHaveLength(1);
     // The emulator refuses what Slack would refuse: nothing of ours was.
     expect(
@@ -64,56 +62,54 @@ describe.each(['http', 'socket'] as const)('the real Bolt app over %s', (mode) =
     let go: () => void = () => {};
     world.deployments.before = () => new Promise((resolve) => (go = resolve));
     const began = Date.now();
-    expect(await world.type('U0ALICE', '/ephyra plan cp1 to cp2')).toEqual({ ok: true });
+    expect(await world.type('alice', '/ephyra plan cp1 to cp2')).toEqual({ ok: true });
     expect(Date.now() - began).toBeLessThan(1000);
-    await until('patience', () =>
-      world.whispers('U0ALICE').some((one) => one.includes('Checking both control planes')),
-    );
+    await until('patience', () => world.whispers('alice').some((one) => one.includes('Checking both control planes')));
     go();
-    await until('the plan', () => world.whispers('U0ALICE').some((one) => one.includes('12 nodes would move')));
+    await until('the plan', () => world.whispers('alice').some((one) => one.includes('12 nodes would move')));
   });
 
   it('acts once on what Slack hands over twice', async () => {
     const world = await opened(mode, { slack: { mean: { duplicateDeliveries: true, duplicateAfterMs: 50 } } });
-    await world.type('U0ALICE', '/ephyra deploy cp1→cp2');
+    await world.type('alice', '/ephyra deploy cp1→cp2');
     await until('the card', () => world.parents().length > 0);
-    await world.press('U0BOB', 'ephyra:approve');
-    await world.type('U0ALICE', '@ephyra lock all disks');
-    const ours = () => world.parents().filter((one) => one.user === 'U0EPHYRA');
+    await world.press('bob', 'ephyra:approve');
+    await world.type('alice', '@ephyra lock all disks');
+    const ours = () => world.parents().filter((one) => one.user === world.id('ephyra'));
     await until('card and lock', () => ours().length === 2);
     await pass(5000);
     expect([times(world, 'deploy'), times(world, 'approve'), times(world, 'lock')]).toEqual([1, 1, 1]);
-    expect(world.whispers('U0BOB')).toEqual([]);
+    expect(world.whispers('bob')).toEqual([]);
     expect(ours()).toHaveLength(2);
   });
 
   it('takes a double click for one', async () => {
     const world = await opened(mode);
-    await world.type('U0ALICE', '/ephyra deploy cp1→cp2');
+    await world.type('alice', '/ephyra deploy cp1→cp2');
     await until('the card', () => world.parents().length > 0);
-    await Promise.all([world.press('U0BOB', 'ephyra:approve'), world.press('U0BOB', 'ephyra:approve')]);
+    await Promise.all([world.press('bob', 'ephyra:approve'), world.press('bob', 'ephyra:approve')]);
     await until('the approval', () => world.deployments.get()?.state === 'canary');
     await pass(200);
     expect(times(world, 'approve')).toBe(1);
-    expect(world.whispers('U0BOB')).toEqual([]);
+    expect(world.whispers('bob')).toEqual([]);
   });
 
   it('answers mentions in a thread, where commands cannot be used', async () => {
     const world = await opened(mode);
-    await world.type('U0ALICE', '/ephyra deploy cp1→cp2');
+    await world.type('alice', '/ephyra deploy cp1→cp2');
     await until('the card', () => world.parents().length > 0);
     const ts = world.parents()[0]?.ts ?? '';
-    expect(await world.type('U0EVE', '/ephyra why', ts)).toEqual({ ok: false, error: 'not_supported_in_threads' });
-    await world.type('U0EVE', '@ephyra why', ts);
-    await until('the answer', () => world.whispers('U0EVE').some((one) => one.includes('It waits for an approver')));
-    await world.type('U0BOB', '@ephyra approve', ts);
+    expect(await world.type('eve', '/ephyra why', ts)).toEqual({ ok: false, error: 'not_supported_in_threads' });
+    await world.type('eve', '@ephyra why', ts);
+    await until('the answer', () => world.whispers('eve').some((one) => one.includes('It waits for an approver')));
+    await world.type('bob', '@ephyra approve', ts);
     await until('the approval', () => world.deployments.get()?.state === 'canary');
-    expect(world.deployments.get()?.approval?.by).toEqual({ via: 'slack', id: 'U0BOB', display: 'bob' });
+    expect(world.deployments.get()?.approval?.by).toEqual({ via: 'slack', id: world.id('bob'), display: 'bob' });
   });
 
   it('goes on after a restart with the same card', async () => {
     const first = await openWorld(mode);
-    await first.type('U0ALICE', '/ephyra deploy cp1→cp2');
+    await first.type('alice', '/ephyra deploy cp1→cp2');
     await until('the card', () => first.parents().length > 0);
     await until('the memory', () => first.deployments.remembered.length > 0);
     await first.face.stop();
@@ -122,7 +118,7 @@ describe.each(['http', 'socket'] as const)('the real Bolt app over %s', (mode) =
     const again = await opened(mode, { at: first.slack, deployments });
     await until('the card', () => again.parents()[0]?.words.includes('canary under way') === true);
     expect(again.parents()).toHaveLength(1);
-    await again.press('U0ALICE', 'ephyra:abort');
+    await again.press('alice', 'ephyra:abort');
     await until('the abort', () => deployments.get()?.state === 'rolling_back');
   });
 });
@@ -130,19 +126,19 @@ describe.each(['http', 'socket'] as const)('the real Bolt app over %s', (mode) =
 describe('what people see', () => {
   it('is help when they type nothing, private, with the control planes that exist', async () => {
     const world = await opened('http');
-    await world.type('U0EVE', '/ephyra');
-    await until('help', () => world.whispers('U0EVE').length > 0);
-    expect(world.whispers('U0EVE')[0]).toContain('/ephyra deploy cp1→cp2');
+    await world.type('eve', '/ephyra');
+    await until('help', () => world.whispers('eve').length > 0);
+    expect(world.whispers('eve')[0]).toContain('/ephyra deploy cp1→cp2');
     expect(world.parents()).toEqual([]);
   });
 
   it('is a hint when they mistype, and nothing is done', async () => {
     const world = await opened('http');
-    await world.type('U0ALICE', '/ephyra depoly cp1→cp2');
-    await world.type('U0ALICE', '/ephyra deploy cp1→cp3');
-    await until('hints', () => world.whispers('U0ALICE').length === 2);
-    expect(world.whispers('U0ALICE').join()).toContain('Did you mean /ephyra deploy?');
-    expect(world.whispers('U0ALICE').join()).toContain('Did you mean cp1?');
+    await world.type('alice', '/ephyra depoly cp1→cp2');
+    await world.type('alice', '/ephyra deploy cp1→cp3');
+    await until('hints', () => world.whispers('alice').length === 2);
+    expect(world.whispers('alice').join()).toContain('Did you mean /ephyra deploy?');
+    expect(world.whispers('alice').join()).toContain('Did you mean cp1?');
     expect(world.deployments.asked).toEqual([]);
   });
 
@@ -156,9 +152,9 @@ describe('what people see', () => {
       },
       { field: 'cp1.secrets', message: 'BMC secrets are masked.', remedy: 'Set show_password in policy.yaml.' },
     ];
-    await world.type('U0ALICE', '/ephyra deploy cp1→cp2');
-    await until('the findings', () => world.whispers('U0ALICE').length === 1);
-    const [told = ''] = world.whispers('U0ALICE');
+    await world.type('alice', '/ephyra deploy cp1→cp2');
+    await until('the findings', () => world.whispers('alice').length === 1);
+    const [told = ''] = world.whispers('alice');
     for (const part of [
       'cp2.flavor',
       'Flavor bm.hadoop is missing in cp2.',
@@ -173,26 +169,26 @@ describe('what people see', () => {
 
   it('is a lock in the channel, with nothing smuggled in by its reason', async () => {
     const world = await opened('http');
-    await world.type('U0ALICE', '/ephyra lock cp1 <!channel> *look* <https://evil.example|here> --for 2h');
+    await world.type('alice', '/ephyra lock cp1 <!channel> *look* <https://evil.example|here> --for 2h');
     await until('the lock', () => world.parents().length === 1);
     const [lock] = world.parents();
     expect(lock?.words).toContain('&lt;!channel&gt;');
     expect(lock?.words).not.toContain('<!channel>');
     expect(lock?.words).not.toContain('<https');
-    expect(world.whispers('U0ALICE')).toEqual([]);
-    await world.type('U0ALICE', '/ephyra deploy cp1→cp2');
-    await until('the refusal', () => world.whispers('U0ALICE').some((one) => one.includes('cp1 is locked')));
+    expect(world.whispers('alice')).toEqual([]);
+    await world.type('alice', '/ephyra deploy cp1→cp2');
+    await until('the refusal', () => world.whispers('alice').some((one) => one.includes('cp1 is locked')));
   });
 
   it('is no permission, and why, when Slack does not say who is in a group', async () => {
     const world = await opened('http', { config: { approvers: { users: [], groups: ['S_GONE'] } } });
-    await world.type('U0ALICE', '/ephyra deploy cp1→cp2');
+    await world.type('alice', '/ephyra deploy cp1→cp2');
     await until('the card', () => world.parents().length > 0);
-    await world.press('U0BOB', 'ephyra:approve');
+    await world.press('bob', 'ephyra:approve');
     await until('the refusal', () =>
-      world.whispers('U0BOB').some((one) => one.includes('I cannot tell whether you may')),
+      world.whispers('bob').some((one) => one.includes('I cannot tell whether you may')),
     );
-    expect(world.whispers('U0BOB')[0]).toContain('no_such_subteam');
+    expect(world.whispers('bob')[0]).toContain('no_such_subteam');
     expect(times(world, 'approve')).toBe(0);
   });
 
@@ -201,26 +197,26 @@ describe('what people see', () => {
     world.deployments.before = async () => {
       throw new TypeError('undefined is not a function');
     };
-    await world.type('U0ALICE', '/ephyra deploy cp1→cp2');
+    await world.type('alice', '/ephyra deploy cp1→cp2');
     await until('the apology', () =>
-      world.whispers('U0ALICE').some((one) => one.includes('Something went wrong inside Ephyra')),
+      world.whispers('alice').some((one) => one.includes('Something went wrong inside Ephyra')),
     );
     expect(JSON.stringify(world.log.lines)).toContain('undefined is not a function');
   });
 
   it('is a refusal when a button belongs to a plan that has changed', async () => {
     const world = await opened('http');
-    await world.type('U0ALICE', '/ephyra deploy cp1→cp2');
+    await world.type('alice', '/ephyra deploy cp1→cp2');
     await until('the card', () => world.parents().length > 0);
     world.deployments.change('d-20261122-1', (view) => {
       view.digest = 'another-digest';
     });
-    await world.press('U0BOB', 'ephyra:approve');
-    await until('the refusal', () => world.whispers('U0BOB').some((one) => one.includes('The plan has changed')));
+    await world.press('bob', 'ephyra:approve');
+    await until('the refusal', () => world.whispers('bob').some((one) => one.includes('The plan has changed')));
     expect(times(world, 'approve')).toBe(0);
     await until('the new card', () => world.parents()[0]?.words.includes('another-dige') === true);
     await pass(3100);
-    await world.press('U0BOB', 'ephyra:approve');
+    await world.press('bob', 'ephyra:approve');
     await until('the approval', () => times(world, 'approve') === 1);
   });
 });
@@ -228,7 +224,7 @@ describe('what people see', () => {
 describe('Slack in trouble', () => {
   it('is survived while it is down: commands are answered and the card is right afterwards', async () => {
     const world = await opened('http');
-    await world.type('U0ALICE', '/ephyra deploy cp1→cp2');
+    await world.type('alice', '/ephyra deploy cp1→cp2');
     await until('the card', () => world.parents().length > 0);
     world.slack.slack.configure({ mean: { down: '503' } });
     await world.deployments.approve({ by: { via: 'cli', id: 'root', display: 'root' } });
@@ -242,12 +238,12 @@ describe('Slack in trouble', () => {
   it('makes no second message of answers that it lost', async () => {
     const world = await opened('http');
     world.slack.slack.configure({ mean: { loseAnswers: true } });
-    await world.type('U0ALICE', '/ephyra deploy cp1→cp2');
+    await world.type('alice', '/ephyra deploy cp1→cp2');
     await until('the card', () => world.parents().length > 0);
     await pass(1500);
     world.slack.slack.configure({ mean: { loseAnswers: false } });
     await until('the memory', () => world.deployments.remembered.length > 0, 20_000);
-    expect(world.parents().filter((one) => one.user === 'U0EPHYRA')).toHaveLength(1);
+    expect(world.parents().filter((one) => one.user === world.id('ephyra'))).toHaveLength(1);
   }, 40_000);
 
   it('does not keep the face from starting, nor from working once it is there', async () => {
@@ -260,8 +256,8 @@ describe('Slack in trouble', () => {
       () => world.log.lines.some((line) => line.message === 'Connected to Slack again'),
       20_000,
     );
-    await world.type('U0EVE', '/ephyra status');
-    await until('an answer', () => world.whispers('U0EVE').length > 0);
+    await world.type('eve', '/ephyra status');
+    await until('an answer', () => world.whispers('eve').length > 0);
   }, 40_000);
 
   it('is survived when it cuts the socket or asks for a new one', async () => {
@@ -269,10 +265,10 @@ describe('Slack in trouble', () => {
     for (const trouble of ['cut', 'disconnect'] as const) {
       if (trouble === 'cut') world.slack.slack.core.sockets.cut();
       else world.slack.slack.core.sockets.disconnect('refresh_requested');
-      const before = world.whispers('U0EVE').length;
+      const before = world.whispers('eve').length;
       await until(`an answer after ${trouble}`, () => {
-        if (world.whispers('U0EVE').length === before) void world.type('U0EVE', '/ephyra locks');
-        return world.whispers('U0EVE').some((one, i) => i >= before && one.includes('Nothing is locked'));
+        if (world.whispers('eve').length === before) void world.type('eve', '/ephyra locks');
+        return world.whispers('eve').some((one, i) => i >= before && one.includes('Nothing is locked'));
       });
     }
   }, 40_000);
@@ -286,7 +282,12 @@ describe('Slack in trouble', () => {
         'x-slack-signature': 'v0=0000',
         'x-slack-request-timestamp': String(Math.floor(Date.now() / 1000)),
       },
-      body: new URLSearchParams({ command: '/ephyra', text: 'abort', user_id: 'U0ALICE', trigger_id: 't' }).toString(),
+      body: new URLSearchParams({
+        command: '/ephyra',
+        text: 'abort',
+        user_id: world.id('alice'),
+        trigger_id: 't',
+      }).toString(),
     });
     expect(response.status).toBe(401);
     expect(world.deployments.asked).toEqual([]);
@@ -297,7 +298,7 @@ describe('Slack in trouble', () => {
     await pass(300);
     world.slack.slack.configure({ mean: { down: 'no' } });
     await until('the connection', () => world.log.lines.some((line) => line.message.startsWith('Connected')), 20_000);
-    await world.type('U0ALICE', '/ephyra deploy cp1→cp2');
+    await world.type('alice', '/ephyra deploy cp1→cp2');
     await until('the card', () => world.parents().length > 0);
     const { botToken, appToken, signingSecret } = world.slack.slack.core.app;
     const log = JSON.stringify(world.log.lines);

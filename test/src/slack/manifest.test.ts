@@ -84,15 +84,15 @@ describe('the scopes and events of manifest.yml', () => {
           events: manifest.settings.event_subscriptions.bot_events,
         },
       },
-      config: { operators: { users: [], groups: ['S0OPERATIONS'] } },
+      rightsByGroup: true,
     });
     const { slack, deployments, slackCalls } = world;
     slack.slack.configure({ mean: { loseAnswers: true } });
-    await world.type('U0ALICE', '/ephyra deploy cp1→cp2');
+    await world.type('alice', '/ephyra deploy cp1→cp2');
     await until('the card', () => world?.parents().length === 1);
     slack.slack.configure({ mean: { loseAnswers: false } });
     await until('the memory', () => deployments.remembered.length === 1);
-    await world.type('U0BOB', '@ephyra approve', world.parents()[0]?.ts);
+    await world.type('bob', '@ephyra approve', world.parents()[0]?.ts);
     await until('the approval', () => deployments.get()?.approval?.by.display === 'bob');
     await until('the thread', () =>
       (world?.replies(world.parents()[0]?.ts ?? '') ?? []).some((one) => one.includes('Approved')),

@@ -71,7 +71,7 @@ export function problemsOf(message: SlackMessage): string[] {
   return problems;
 }
 
-const OURS = /^<(?:@[UW][A-Z0-9_]+|#C[A-Z0-9_]+|!date\^\d+\^[a-z{}_ ]+\|[0-9: UTC-]+)>$/;
+const OURS = /^<(?:@[UW][A-Z0-9]+|#C[A-Z0-9]+|!date\^\d+\^[a-z{}_ ]+\|[0-9: UTC-]+)>$/;
 
 /** Markup that only outside text can have brought in: everything of our own is of a few known forms. */
 export function smuggled(mrkdwn: string): string[] {

@@ -12,14 +12,14 @@ export interface World {
   /** What is in the channel, without replies. */
   parents(): { ts: string; user: string; text: string; words: string }[];
   replies(ts: string): string[];
-  /** What only this person sees. */
+  /** What only this person sees, by name. */
   whispers(user: string): string[];
+  /** The id of a person, by name. */
+  id(name: string): string;
   type(user: string, text: string, threadTs?: string): Promise<{ ok: boolean; error?: string }>;
   press(user: string, actionId: string, ts?: string): Promise<{ ok: boolean; error?: string }>;
   close(): Promise<void>;
 }
-
-export const CHANNEL = 'C0OPSHADOOP';
 
 const SPEED = 5;
 const START = Date.now();
@@ -46,25 +46,35 @@ export async function openWorld(
     config?: Partial<SlackConfig>;
     deployments?: FakeDeployments;
     at?: ListeningSlack;
+    /** Operators are a user group instead of one person. */
+    rightsByGroup?: boolean;
   } = {},
 ): Promise<World> {
   const slack = options.at ?? (await listenSlack({ clock: fastClock, ...options.slack }));
   const { botToken, appToken, signingSecret } = slack.slack.core.app;
+  const { workspace } = slack.slack.core;
+  const [channel = ''] = workspace.channels.keys();
+  const [group = ''] = workspace.groups.keys();
+  const id = (name: string) => {
+    const person = [...workspace.people.values()].find((one) => one.name === name);
+    if (person === undefined) throw new Error(`no ${name} in the emulated workspace`);
+    return person.id;
+  };
   const deployments = options.deployments ?? new FakeDeployments({ now: fastClock.now });
   const log = memoryLog();
   const slackCalls: { method: string; outcome: string }[] = [];
   const face = createSlackFace({
     config: {
       mode,
-      channel: CHANNEL,
+      channel,
       botToken,
       appToken,
       signingSecret,
       port: 0,
       host: '127.0.0.1',
       apiUrl: `${slack.url}/api/`,
-      operators: { users: ['U0ALICE'], groups: [] },
-      approvers: { users: [], groups: ['S0OPERATIONS'] },
+      operators: options.rightsByGroup === true ? { users: [], groups: [group] } : { users: [id('alice')], groups: [] },
+      approvers: { users: [], groups: [group] },
       ...options.config,
     },
     deployments,
@@ -74,7 +84,6 @@ export async function openWorld(
   });
   await face.start();
   if (mode === 'http') slack.slack.configure({ requestUrl: `http://127.0.0.1:${face.port()}/slack/events` });
-  const { workspace } = slack.slack.core;
   const words = (one: { text: string; blocks?: unknown }) => `${one.text}\n${JSON.stringify(one.blocks ?? [])}`;
   return {
     slack,
@@ -84,21 +93,22 @@ export async function openWorld(
     slackCalls,
     parents: () =>
       workspace
-        .messages(CHANNEL)
+        .messages(channel)
         .filter((one) => one.threadTs === undefined)
         .map((one) => ({ ts: one.ts, user: one.user, text: one.text, words: words(one) })),
-    replies: (ts) => workspace.replies(CHANNEL, ts).map(words),
-    whispers: (user) => workspace.ephemerals(CHANNEL, user).map(words),
-    type: (user, text, threadTs) => slack.slack.people.type(user, CHANNEL, text, threadTs),
+    replies: (ts) => workspace.replies(channel, ts).map(words),
+    whispers: (user) => workspace.ephemerals(channel, id(user)).map(words),
+    id,
+    type: (user, text, threadTs) => slack.slack.people.type(id(user), channel, text, threadTs),
     press: async (user, actionId, ts) => {
       const at =
         ts ??
         workspace
-          .messages(CHANNEL)
+          .messages(channel)
           .reverse()
           .find((one) => JSON.stringify(one.blocks ?? []).includes(`"${actionId}"`))?.ts;
       if (at === undefined) return { ok: false, error: 'no_such_button' };
-      return slack.slack.people.press({ user, channel: CHANNEL, ts: at, actionId });
+      return slack.slack.people.press({ user: id(user), channel, ts: at, actionId });
     },
     async close() {
       await face.stop();
