@@ -12,18 +12,13 @@ export class Blocks {
     const total = Math.floor((hosts.length * perHost) / replication);
     for (let block = 0; block < total; block += 1) {
       this.#holders.push(new Set());
-      // A step that changes from round to round mixes the neighbours: a node's blocks are on many others.
-      const round = Math.floor(block / hosts.length);
-      const stride = 1 + (round % Math.max(1, hosts.length - 1));
-      let at = (block * (1 + (round % 2))) % hosts.length;
-      const holders = this.holders(block);
-      while (holders.size < Math.min(replication, hosts.length)) {
-        const host = hosts[at % hosts.length];
-        if (host !== undefined && !holders.has(host)) {
-          this.add(block, host);
-          at += stride;
-        } else at += 1;
-      }
+      // The emptiest first; among equals a mix that is always the same, so that a node's blocks are on many others.
+      const order = [...hosts].map((host, index) => ({
+        host,
+        key: this.heldBy(host).size * 0x1_0000_0000 + mix(block * hosts.length + index),
+      }));
+      order.sort((a, b) => a.key - b.key);
+      for (const { host } of order.slice(0, replication)) this.add(block, host);
     }
   }
 
@@ -59,4 +54,12 @@ export class Blocks {
     for (const block of this.heldBy(host)) this.holders(block).delete(host);
     this.heldBy(host).clear();
   }
+}
+
+/** A number below 2^32 that looks random and depends on the input alone. */
+function mix(input: number): number {
+  let x = (input + 0x9e3779b9) >>> 0;
+  x = Math.imul(x ^ (x >>> 16), 0x85ebca6b) >>> 0;
+  x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35) >>> 0;
+  return (x ^ (x >>> 16)) >>> 0;
 }

@@ -167,10 +167,9 @@ export class Hdfs {
   /** One look of the monitors: copy, finish what is finished, end what has expired. */
   tick(elapsedMs: number): void {
     const { clock, timings, faults } = this.#means;
-    this.#copyBudget = Math.min(
-      this.#copyBudget + (timings.copiesPerSecond * elapsedMs) / 1000,
-      Math.max(1, timings.copiesPerSecond),
-    );
+    // A quiet cluster saves nothing up: disks and wires have a speed, not a balance.
+    const share = (timings.copiesPerSecond * elapsedMs) / 1000;
+    this.#copyBudget = Math.min(this.#copyBudget, 1) + share;
     const { low, missing } = this.shortages();
     for (const block of missing) this.#noteLost(block);
     this.#copy(low);
@@ -211,10 +210,11 @@ export class Hdfs {
     for (const block of low) {
       if (this.#copyBudget < 1) return;
       const holders = this.blocks.holders(block);
-      const stuck = [...holders].some((host) => {
+      const leaving = [...holders].filter((host) => {
         const node = this.dataNodes.get(host);
-        return node !== undefined && this.#leaving(node) && this.#means.faults.hangs(host);
+        return node !== undefined && this.#leaving(node);
       });
+      const stuck = leaving.length > 0 && leaving.every((host) => this.#means.faults.hangs(host));
       const target = stuck ? undefined : targets.find((host) => !holders.has(host));
       if (target === undefined) continue;
       this.blocks.add(block, target);
