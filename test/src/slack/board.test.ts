@@ -145,11 +145,11 @@ describe('when Slack is away', () => {
   });
 
   it('memory stays bounded, and what is given up is counted; approvals and the outcome are not', async () => {
-    const world = setup(300);
+    const world = setup(100);
     world.web.trouble = () => DOWN;
     const id = await deployed(world);
     await world.deployments.approve({ by: BOB });
-    for (let round = 0; round < 3; round += 1) await moveAll(world, id, 0);
+    for (let round = 0; round < 2; round += 1) await moveAll(world, id, 0);
     world.web.trouble = () => undefined;
     await world.clock.pass(300_000);
     const thread = world.web.replies.map((one) => wordsOf(one.message)).join('\n');

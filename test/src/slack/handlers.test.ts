@@ -6,8 +6,8 @@ import { FakeClock } from './support/fakeClock.ts';
 import { FakeDeployments, person } from './support/fakeDeployments.ts';
 import { wordsOf } from './support/fakeWeb.ts';
 
-const ALICE = person('U_ALICE');
-const BOB = person('U_BOB');
+const ALICE = person('U0ALICE');
+const BOB = person('U0BOB');
 
 function setup(permission: Permission = { is: 'allowed' }) {
   const clock = new FakeClock();
@@ -193,7 +193,7 @@ describe('answers', () => {
     const told = await type('status');
     expect(told).toContain('waiting for approval');
     expect(told).not.toContain('"actions"');
-    expect(told).toContain('🔒 *cp2*, until unlocked, by <@U_ALICE>');
+    expect(told).toContain('🔒 *cp2*, until unlocked, by <@U0ALICE>');
     expect(await type('status d-nope')).toContain('There is no deployment *d-nope*');
   });
 
