@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { ConfigError, checkConfig, configSecrets, loadConfig } from './config/index.ts';
-import { createLogger, createMetrics, startHttp } from './observability/index.ts';
+import { createLogger, createMetrics, Redactor, startHttp } from './observability/index.ts';
 import { CloudsError } from './openstack/cloud-files.ts';
 import { loadClouds } from './openstack/clouds.ts';
 import { systemClock } from './openstack/http.ts';
@@ -59,10 +59,9 @@ function check(path: string): void {
 
 async function serve(path: string): Promise<void> {
   const config = loadConfig({ path, env: process.env });
-  const log = createLogger({
-    level: config.log.level,
-    secrets: configSecrets(config).map((secret) => secret.reveal()),
-  });
+  const redactor = new Redactor();
+  redactor.register(configSecrets(config).map((secret) => secret.reveal()));
+  const log = createLogger({ level: config.log.level, redactor });
   for (const warning of config.warnings) log.warn({ ...warning }, 'configuration warning');
   const metrics = createMetrics({ version: version() });
   const store = await openStore(config.store, {
@@ -77,6 +76,7 @@ async function serve(path: string): Promise<void> {
     metrics,
     means: { clock: systemClock, random: Math.random, nonce: randomNonce },
   });
+  redactor.register(core.secrets);
   const slack =
     config.slack === null
       ? null

@@ -19,6 +19,7 @@ import { makePlan } from './deployments/plan.ts';
 import type { RunListener, Timers } from './deployments/run.ts';
 import { DeploymentService } from './deployments/service.ts';
 import { type Logger, logChanges, type Metrics, observeChanges } from './observability/index.ts';
+import type { CloudConfig } from './openstack/clouds.ts';
 import { loadClouds } from './openstack/clouds.ts';
 import type { ControlPlane } from './openstack/control-plane.ts';
 import { createControlPlane } from './openstack/control-plane.ts';
@@ -44,7 +45,7 @@ export interface Core {
   readonly deployments: DeploymentService;
   readonly crew: Crew;
   readonly controlPlanes: ReadonlyMap<ControlPlaneName, ControlPlane>;
-  /** BMC secrets read from files, for the log to hide. */
+  /** Passwords of clouds.yaml and BMC secrets read from files, for the log to hide. */
   readonly secrets: readonly string[];
   close(): Promise<void>;
 }
@@ -64,7 +65,9 @@ export async function wire(
 ): Promise<Core> {
   const { store, log, metrics, means } = parts;
   const { clock } = means;
-  const controlPlanes = connect(config, metrics, means);
+  const clouds = loadClouds();
+  const cloudOf = new Map(config.controlPlanes.map(({ name, cloud }) => [name, clouds.resolveCloud(cloud)]));
+  const controlPlanes = connect(cloudOf, metrics, means);
   const secrets: SecretsOf = new Map(
     config.controlPlanes.map(({ name, secretsFile }) => [
       name,
@@ -196,7 +199,10 @@ export async function wire(
     deployments,
     crew,
     controlPlanes,
-    secrets: [...secrets.values()].flatMap((file) => (file === null ? [] : file.all.map((secret) => secret.reveal()))),
+    secrets: [
+      ...[...cloudOf.values()].map(passwordOf),
+      ...[...secrets.values()].flatMap((file) => file?.all.map((secret) => secret.reveal()) ?? []),
+    ],
     async close() {
       await deployments.close();
       for (const stop of stops) stop();
@@ -205,18 +211,22 @@ export async function wire(
   };
 }
 
-function connect(config: Config, metrics: Metrics, means: Means): ReadonlyMap<ControlPlaneName, ControlPlane> {
-  const clouds = loadClouds();
+function connect(
+  cloudOf: ReadonlyMap<ControlPlaneName, CloudConfig>,
+  metrics: Metrics,
+  means: Means,
+): ReadonlyMap<ControlPlaneName, ControlPlane> {
   const deps: HttpDeps = {
     clock: means.clock,
     random: means.random,
     onCall: (call) => metrics.openstackCall(call),
     ...(means.transport === undefined ? {} : { transport: means.transport }),
   };
-  return new Map(
-    config.controlPlanes.map(({ name, cloud }) => [name, createControlPlane(name, clouds.resolveCloud(cloud), deps)]),
-  );
+  return new Map([...cloudOf].map(([name, cloud]) => [name, createControlPlane(name, cloud, deps)]));
 }
+
+const passwordOf = ({ auth }: CloudConfig): string =>
+  (auth.method === 'password' ? auth.password : auth.secret).reveal();
 
 /** Exponential, with half of it at random, so that nodes that failed together do not come back together. */
 export function backoff(

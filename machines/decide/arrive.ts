@@ -2,7 +2,16 @@ import type { InstanceFacts, Move, NodeFacts, Observation, SideObservation, Want
 import { METADATA } from '../domain.ts';
 import type { Decision } from './decision.ts';
 import { act, bothNodes, fail, instancesAt, known, MEMBERSHIP, nodesAt, wait } from './decision.ts';
-import { brokenDeploy, inert, instancesOn, ours, theInstance, transitional, unlessOutOfService } from './nodes.ts';
+import {
+  brokenDeploy,
+  goingAway,
+  inert,
+  instancesOn,
+  ours,
+  theInstance,
+  transitional,
+  unlessOutOfService,
+} from './nodes.ts';
 import { foreign, instanceGone, lockedBy, maintenanceReason, notMovable, tooManyInstances } from './refusals.ts';
 
 /** What the run remembers and no cloud can tell: whether the application has accepted the node in this run. */
@@ -62,7 +71,7 @@ function bootInstance(
   instance: InstanceFacts | undefined,
 ): Decision {
   const watch = [instancesAt(move.to), nodesAt(move.to)];
-  const failed = instances.find((i) => i.status === 'ERROR' && i.taskState !== 'deleting');
+  const failed = instances.find((i) => i.status === 'ERROR' && !goingAway(i));
   if (failed !== undefined) return failedBoot(seen, move, failed);
   if (instance === undefined) {
     return tooManyInstances(
@@ -73,7 +82,8 @@ function bootInstance(
     );
   }
   const now = `instance ${instance.name} is ${instance.status}${instance.taskState ? ` (${instance.taskState})` : ''}, node ${there.provisionState}`;
-  if (instance.taskState !== null || instance.status === 'BUILD') return wait('boot', now, ...watch);
+  if (goingAway(instance) || instance.taskState !== null || instance.status === 'BUILD')
+    return wait('boot', now, ...watch);
   if (instance.status === 'SHUTOFF' && there.provisionState === 'active') {
     if (there.reservation !== null) return wait('boot', lockedBy(there, move.to), ...watch);
     return act('boot', { name: 'startInstance', at: move.to, instanceId: instance.id, evidence: bothNodes(move) });
@@ -101,6 +111,7 @@ function failedBoot(seen: Observation, move: Move, failed: InstanceFacts): Decis
       instanceId: failed.id,
       evidence: [...bothNodes(move), instancesAt(move.to), MEMBERSHIP],
       trouble: { reason: 'instance_error', message },
+      endsTry: true,
     })
   );
 }
@@ -117,6 +128,7 @@ function prepareNode(seen: Observation, move: Move, to: SideObservation, there: 
         at: move.to,
         evidence: [...evidence, MEMBERSHIP],
         trouble: { reason: 'deploy_failed', message: there.lastError ?? `${move.name} is ${there.provisionState}` },
+        endsTry: true,
       })
     );
   }
@@ -129,6 +141,7 @@ function prepareNode(seen: Observation, move: Move, to: SideObservation, there: 
       at: move.to,
       evidence: bothNodes(move),
       trouble: { reason: 'clean_failed', message: there.lastError ?? `${move.name} is clean failed` },
+      endsTry: true,
     });
   }
   if (there.provisionState !== 'manageable' && there.provisionState !== 'available') {

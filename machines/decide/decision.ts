@@ -38,6 +38,8 @@ export interface Action {
   readonly evidence: readonly Want[];
   /** What went wrong before, when this action mends something: the reason to give if it does not help. */
   readonly trouble?: { readonly reason: Reason; readonly message: string };
+  /** It tidies up after a try that failed: once it is done, the step begins its next try. */
+  readonly endsTry?: true;
 }
 
 /** Actions that can cost data, a running machine or a definition (invariant 3). */

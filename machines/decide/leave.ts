@@ -2,7 +2,15 @@ import type { InstanceFacts, Move, NodeFacts, Observation, SideObservation } fro
 import { METADATA } from '../domain.ts';
 import type { Decision } from './decision.ts';
 import { act, bothNodes, fail, instancesAt, known, MEMBERSHIP, nodesAt, wait } from './decision.ts';
-import { brokenDeploy, deletable, instancesOn, theInstance, transitional, unlessOutOfService } from './nodes.ts';
+import {
+  brokenDeploy,
+  deletable,
+  goingAway,
+  instancesOn,
+  theInstance,
+  transitional,
+  unlessOutOfService,
+} from './nodes.ts';
 import {
   foreign,
   inMaintenance,
@@ -55,7 +63,7 @@ function claim(move: Move, here: NodeFacts, instance: InstanceFacts | undefined)
 
 function leaveInstance(seen: Observation, move: Move, here: NodeFacts, instance: InstanceFacts): Decision {
   const watchInstances = instancesAt(move.from);
-  if (instance.taskState === 'deleting') {
+  if (goingAway(instance)) {
     return wait(
       'release',
       `Nova deletes instance ${instance.name} in ${move.from}`,

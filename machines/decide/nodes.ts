@@ -26,6 +26,10 @@ const TRANSITIONAL: ReadonlySet<string> = new Set([
 /** Passes by itself, or ends in a failed state. */
 export const transitional = (node: NodeFacts): boolean => TRANSITIONAL.has(node.provisionState);
 
+/** Nova has been asked to delete it, or shows it for a last moment (seen: 200 with DELETED before the 404). */
+export const goingAway = (instance: InstanceFacts): boolean =>
+  instance.taskState === 'deleting' || instance.status === 'DELETED' || instance.status === 'SOFT_DELETED';
+
 /** Stamped by this very deployment. */
 export const ours = (node: NodeFacts, move: Move): boolean =>
   node.marker !== null && node.marker !== 'invalid' && node.marker.deployment === move.deployment;

@@ -80,7 +80,8 @@ export function settle(
   output: { place: 'target' | 'source' | 'stuck'; failure: FailureData | null },
   mayTryAgain: boolean,
 ): { items: Record<NodeUuid, Item>; queue: NodeUuid[]; arrived: NodeUuid[]; failed: boolean } {
-  const { failure } = output;
+  // A node that was already on its way back when Ephyra started has its failure from before.
+  const failure = output.failure ?? (output.place === 'target' ? null : (fleet.items[uuid]?.failure ?? null));
   const arrived = fleet.arrived.filter((other) => other !== uuid);
   const queue = [...fleet.queue];
   if (output.place === 'target') {

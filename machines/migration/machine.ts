@@ -45,7 +45,7 @@ export function createMigrationMachine(ports: MigrationPorts) {
       options: input.options,
       intent: input.intent,
       soaked: false,
-      failures: input.items.filter((item) => item.failure !== null).length,
+      failures: input.items.filter((item) => item.failure !== null && item.place !== 'going_back').length,
       note: null,
     }),
     initial: 'starting',

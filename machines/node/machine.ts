@@ -16,6 +16,7 @@ export function createNodeMachine(ports: NodePorts) {
       turned: input.turned ?? false,
       step: null,
       attempt: 1,
+      tries: {},
       regressions: 0,
       failure: null,
       turnedBy: null,

@@ -42,7 +42,10 @@ export interface NodeContext {
   readonly move: Move;
   readonly turned: boolean;
   readonly step: Step | null;
+  /** Of the step under way, from 1. */
   readonly attempt: number;
+  /** Tries of every step so far in this direction: a step that is come back to goes on counting. */
+  readonly tries: Readonly<Partial<Record<Step, number>>>;
   /** How often a step found the world behind it again. */
   readonly regressions: number;
   /** The latest failure of the step under way. */
@@ -84,7 +87,7 @@ export interface NodePorts {
 }
 
 /** A world that flips to and fro must not hold a node for ever. */
-export const REGRESSIONS = 5;
+export const REGRESSIONS = 10;
 
 /** What happens after a failure: pure, so that it can be tested by itself. */
 export function afterFailure(
@@ -136,9 +139,12 @@ export function nodeSetup(ports: NodePorts) {
       },
       reportTurned: ({ context: { move, turnedBy } }) => ports.report({ type: 'turned', move, failure: turnedBy }),
       remember: assign({ failure: (_, failure: FailureData) => failure }),
-      nextTry: assign({ attempt: ({ context }) => context.attempt + 1 }),
+      nextTry: assign(({ context: { step, attempt, tries } }) => ({
+        attempt: attempt + 1,
+        tries: step === null ? tries : { ...tries, [step]: attempt + 1 },
+      })),
       countRegression: assign({ regressions: ({ context }) => context.regressions + 1 }),
-      begin: assign((_, step: Step) => ({ step, attempt: 1, failure: null })),
+      begin: assign(({ context }, step: Step) => ({ step, attempt: context.tries[step] ?? 1, failure: null })),
       forget: assign({ failure: null }),
       giveUp: assign({ stuck: true }),
       turn: assign(({ context }) => ({
@@ -148,6 +154,7 @@ export function nodeSetup(ports: NodePorts) {
         failure: null,
         step: null,
         attempt: 1,
+        tries: {},
         regressions: 0,
       })),
     },

@@ -122,6 +122,7 @@ export function createEnsure(deps: EnsureDeps) {
           const at = IN_APPLICATION.has(action.name) ? null : action.at;
           await session.change(at, () => deps.perform(again.action, move, session, signal));
           if (COMPLETES[action.name] === step) return { kind: 'done' };
+          if (again.action.endsTry) return triedInVain(again.action);
         }
       }
     } catch (error) {
@@ -150,6 +151,15 @@ export function outcomeOf(decision: Decision, step: Step): StepOutcome | null {
   if (STEPS.indexOf(decision.step) > STEPS.indexOf(step)) return { kind: 'done' };
   const why = decision.kind === 'wait' ? decision.reason : `${decision.action.name} is needed in ${decision.action.at}`;
   return { kind: 'regressed', to: decision.step, why };
+}
+
+/** The leftovers of a failed try are cleared; its failure is what the try comes to. */
+function triedInVain({ name, at, trouble }: Action): StepOutcome {
+  const reason = trouble?.reason ?? 'evidence_stale';
+  return {
+    kind: 'failed',
+    failure: { reason, next: 'retry', message: trouble?.message ?? `${name} was needed in ${at}.` },
+  };
 }
 
 /** The same action a second time within one try: it did not help. The trouble that it mended says why. */

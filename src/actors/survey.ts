@@ -1,6 +1,7 @@
 import type { ControlPlaneName, InstanceFacts, NodeFacts, NodeUuid } from '../../machines/domain.ts';
 import { METADATA } from '../../machines/domain.ts';
 import type { ControlPlane } from '../openstack/control-plane.ts';
+import { OpenStackError } from '../openstack/errors.ts';
 import type { Clock } from '../openstack/http.ts';
 import { toNodeFacts } from '../openstack/ironic/facts.ts';
 import { toInstanceFacts } from '../openstack/nova/facts.ts';
@@ -104,8 +105,14 @@ export class Survey {
       }
       case 'schedulable': {
         // Placement itself answers "who has room for one of these": reserved 0 and no usage.
-        const providers = await cloud.placement.listProviders({ resources: `${question.resourceClass}:1` });
-        return new Set(providers.map((provider) => provider.uuid));
+        try {
+          const providers = await cloud.placement.listProviders({ resources: `${question.resourceClass}:1` });
+          return new Set(providers.map((provider) => provider.uuid));
+        } catch (error) {
+          // A class that no node there has ever had is refused as unknown (seen on an empty cloud): nobody has it.
+          if (error instanceof OpenStackError && error.kind === 'bad_request') return new Set();
+          throw error;
+        }
       }
     }
   }

@@ -57,7 +57,8 @@ export function itemsOf(
       ...node,
       place,
       tries: result?.attempts ?? (place === 'waiting' ? 0 : 1),
-      failure: place === 'back' || place === 'stuck' ? (result?.failure ?? null) : null,
+      // What an abort takes back has not failed; everything else keeps the failure that sent it home.
+      failure: place === 'moving' || place === 'moved' || record.intent === 'abort' ? null : (result?.failure ?? null),
     };
   });
   // The machine takes the order of arrival from the order of the items that have moved.

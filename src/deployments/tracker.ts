@@ -70,7 +70,8 @@ export class Tracker {
         return {
           record: (draft) => {
             const result = resultOf(draft, item);
-            result.startedAt = direction === 'forward' || result.startedAt === null ? now : result.startedAt;
+            // A start that finds the node under way goes on with it; its time is that of the whole move.
+            if (result.startedAt === null || result.endedAt !== null) result.startedAt = now;
             result.endedAt = null;
           },
           event: { type: 'node_started', uuid: item.uuid, direction },
