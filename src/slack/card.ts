@@ -5,7 +5,7 @@ import { context, fields, header, lines, section } from './blocks.ts';
 import { type ButtonName, buttonValue } from './buttonValue.ts';
 import { code, safe } from './escape.ts';
 import type { SlackMessage } from './types.ts';
-import { at, count, duration, route, STATE_SIGNS, STATE_WORDS, tally, waitReason, who } from './words.ts';
+import { at, count, duration, failureText, route, STATE_SIGNS, STATE_WORDS, tally, waitReason, who } from './words.ts';
 
 /** The live card: one message per deployment, presented from the whole state each time. Pure. */
 
@@ -147,10 +147,11 @@ function failures(nodes: readonly NodeView[]): string {
     .filter((node) => node.failure !== null && node.place !== 'moved')
     .sort((one, other) => Number(other.place === 'stuck') - Number(one.place === 'stuck'));
   const shown = failed.slice(0, MAX_FAILURES).map((node) => {
-    const what = node.failure === null ? '' : `${safe(node.failure.message, 240)} (${code(node.failure.reason, 40)})`;
+    const what = node.failure === null ? '' : failureText(node.failure, 240);
     const remedy = node.failure?.remedy === undefined ? '' : `\n      → ${safe(node.failure.remedy, 240)}`;
     const step = node.step === null ? '' : ` at ${node.step}`;
-    return `${PLACE_SIGNS[node.place]} *${safe(node.name, 60)}* ${PLACE_WORDS[node.place]}${step}: ${what}${remedy}`;
+    const where = node.place === 'waiting' ? 'is back and will be tried again' : PLACE_WORDS[node.place];
+    return `${PLACE_SIGNS[node.place]} *${safe(node.name, 60)}* ${where}${step}: ${what}${remedy}`;
   });
   const more = (left: number) => `… and ${left} more: \`/ephyra nodes\``;
   if (failed.length > MAX_FAILURES) shown.push(more(failed.length - MAX_FAILURES));

@@ -3,7 +3,7 @@ import { FINAL_STATES } from '../deployments/types.ts';
 import { lines as fitLines, section } from './blocks.ts';
 import { code, safe } from './escape.ts';
 import type { SlackMessage } from './types.ts';
-import { at, count, duration, route, STATE_SIGNS, some, tally, who } from './words.ts';
+import { at, count, duration, failureText, route, STATE_SIGNS, some, tally, who } from './words.ts';
 
 /** The thread under a card: what happened, one line each, rolled up when it is much. Pure. */
 
@@ -60,26 +60,22 @@ export function threadLines(change: DeploymentChange): ThreadLine[] {
       return [line('started', name, `▶️ *${name}* ${way}.`)];
     }
     case 'step_failed': {
-      const what = `*${name}*, ${event.step}: ${safe(event.failure.message, 400)} (${code(event.failure.reason, 40)})`;
-      if (event.willRetry) return [line('retry', name, `🔸 ${what}. It is tried again.`)];
+      const { next } = event.failure;
+      if (next === 'cancelled') return [];
+      const what = `*${name}*, ${event.step}: ${failureText(event.failure, 400)}.`;
+      if (event.willRetry) return [line('retry', name, `🔸 ${what} It is tried again.`)];
       const then = {
-        retry: '',
+        retry: 'That was the last try.',
         stop: 'The node goes back where it came from.',
         ask: 'A person has to look.',
-        cancelled: '',
-      };
-      return event.failure.next === 'cancelled'
-        ? []
-        : [line('other', name, `❌ ${what}. ${then[event.failure.next]}${remedy(event.failure.remedy)}`)];
+      }[next];
+      return [line('other', name, `❌ ${what} ${then}${remedy(event.failure.remedy)}`)];
     }
-    case 'node_turned':
-      return [
-        line(
-          'turned',
-          name,
-          `↩️ *${name}* turns back to ${safe(view.source, 60)}${event.failure === null ? '' : `: ${safe(event.failure.message, 300)}`}.`,
-        ),
-      ];
+    case 'node_turned': {
+      // The step that failed was told of already: its reason code is enough.
+      const why = event.failure === null ? '' : ` (${code(event.failure.reason, 40)})`;
+      return [line('turned', name, `↩️ *${name}* turns back to ${safe(view.source, 60)}${why}.`)];
+    }
     case 'node_settled':
       return settled(view, node, name, event.place, event.durationMs);
     case 'step_started':
@@ -156,7 +152,7 @@ function settled(
   if (place === 'back')
     return [line('back', name, `⏪ *${name}* is back in ${safe(view.source, 60)} after ${took}${where}.`)];
   if (place === 'stuck') {
-    const why = node?.failure === null || node?.failure === undefined ? '' : `: ${safe(node.failure.message, 400)}`;
+    const why = node?.failure === null || node?.failure === undefined ? '' : `: ${failureText(node.failure, 400)}`;
     const at = node?.step === null || node?.step === undefined ? '' : ` at ${node.step}`;
     return [
       other(`🚨 *${name}* is stuck${at}${why}. Ephyra does nothing more to it.${remedy(node?.failure?.remedy)}`, {
@@ -228,7 +224,7 @@ function stuck(view: DeploymentView): string {
   const by = tally(view.nodes);
   const nodes = view.nodes.filter((node) => node.place === 'stuck');
   const details = nodes.map((node) => {
-    const why = node.failure === null ? 'no reason was recorded' : safe(node.failure.message, 300);
+    const why = node.failure === null ? 'no reason was recorded' : failureText(node.failure, 300);
     const what =
       node.failure?.remedy === undefined ? 'Look at it in both control planes.' : safe(node.failure.remedy, 300);
     return `    • *${safe(node.name, 60)}*${node.step === null ? '' : ` at ${node.step}`}: ${why}\n      → ${what}`;

@@ -1,5 +1,6 @@
+import type { FailureData } from '../../machines/errors.ts';
 import type { Actor, DeploymentState, DeploymentView, NodePlace, NodeView } from '../deployments/types.ts';
-import { safe } from './escape.ts';
+import { code, safe } from './escape.ts';
 
 /** The words that cards, threads and answers share, so that they say the same thing the same way. */
 
@@ -114,4 +115,9 @@ export function waitReason(node: Pick<NodeView, 'name' | 'waiting'>, max: number
   const reason = node.waiting?.reason ?? '';
   const prefix = `${node.name}: `;
   return safe(reason.startsWith(prefix) ? reason.slice(prefix.length) : reason, max);
+}
+
+/** What was seen, without the full stop that messages of services may or may not end with, and the reason code. */
+export function failureText(failure: FailureData, max: number): string {
+  return `${safe(failure.message.replace(/[.\s]+$/, ''), max)} (${code(failure.reason, 40)})`;
 }

@@ -11,6 +11,9 @@ interface NodesInput {
   readonly place?: NodePlace;
 }
 
+/** For all groups together, well below what Slack takes in one message. */
+const ROOM = 9600;
+
 const ALSO: Readonly<Record<string, NodePlace>> = { 'going-back': 'going_back', done: 'moved', failed: 'stuck' };
 
 function placeOf(word: string): NodePlace | undefined {
@@ -66,15 +69,16 @@ export const nodes = defineCommand<NodesInput>({
   usage: '[moving|moved|waiting|back|stuck] [ID]',
   read: readNodes,
   async run({ id, place }, context) {
-    const found = findDeployment(context.deployments, id, context.prefix);
-    if ('none' in found) return found.none;
-    const { view } = found;
+    const asked = findDeployment(context.deployments, id, context.prefix);
+    if ('none' in asked) return asked.none;
+    const { view } = asked;
     const places =
       place === undefined ? (['stuck', 'going_back', 'moving', 'moved', 'back', 'waiting'] as const) : [place];
-    const groups = places
+    const found = places
       .map((one) => ({ place: one, nodes: view.nodes.filter((node) => node.place === one) }))
-      .filter((one) => one.nodes.length > 0)
-      .map((one) => group(one.place, one.nodes, place === undefined ? 1600 : 2800));
+      .filter((one) => one.nodes.length > 0);
+    const room = Math.min(2800, Math.floor(ROOM / Math.max(1, found.length)));
+    const groups = found.map((one) => group(one.place, one.nodes, room));
     const title = `*Nodes of ${code(view.id, 60)}, ${route(view)}*: ${count(view.nodes.length, 'node')}`;
     if (groups.length === 0)
       return message(title, place === undefined ? 'No nodes.' : `No node is ${PLACE_WORDS[place]}.`);

@@ -5,7 +5,7 @@ import { PLACE_SIGNS, PLACE_WORDS } from '../card.ts';
 import { code, safe } from '../escape.ts';
 import { mistake, nearest, type Parsed, parsed, type Words } from '../parse.ts';
 import type { SlackMessage } from '../types.ts';
-import { at, duration, route, STATE_SIGNS, STATE_WORDS, waitReason } from '../words.ts';
+import { at, duration, failureText, route, STATE_SIGNS, STATE_WORDS, waitReason } from '../words.ts';
 import { defineCommand, findDeployment } from './command.ts';
 import { lockLines } from './locks.ts';
 
@@ -54,8 +54,7 @@ function nodeReason(node: NodeView, now: number): string {
     node.waiting === null
       ? ''
       : `\n      waits${now - node.waiting.since < 1000 ? '' : ` for ${duration(now - node.waiting.since)} already`}: ${waitReason(node, 300)}`;
-  const failed =
-    node.failure === null ? '' : `\n      ${safe(node.failure.message, 300)} (${code(node.failure.reason, 40)})`;
+  const failed = node.failure === null ? '' : `\n      ${failureText(node.failure, 300)}`;
   const remedy = node.failure?.remedy === undefined ? '' : `\n      → ${safe(node.failure.remedy, 300)}`;
   return `${head}${step}${waits}${failed}${remedy}`;
 }

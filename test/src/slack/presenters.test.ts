@@ -289,10 +289,10 @@ describe('the thread', () => {
       remedy: 'See the BMC.',
     } as const;
     expect(told({ type: 'step_failed', uuid: 'uuid-1', step: 'release', failure: failed, willRetry: false })).toEqual([
-      '❌ *worker-02*, release: Cleaning failed. (`clean_failed`). The node goes back where it came from.\n      → See the BMC.',
+      '❌ *worker-02*, release: Cleaning failed (`clean_failed`). The node goes back where it came from.\n      → See the BMC.',
     ]);
     expect(told({ type: 'step_failed', uuid: 'uuid-1', step: 'release', failure: failed, willRetry: true })).toEqual([
-      '🔸 *worker-02*, release: Cleaning failed. (`clean_failed`). It is tried again.',
+      '🔸 *worker-02*, release: Cleaning failed (`clean_failed`). It is tried again.',
     ]);
   });
 
@@ -340,7 +340,7 @@ describe('the thread', () => {
     });
     expect(outcome(view({ ...ended, state: 'stuck', nodes: [stuck] }))).toBe(
       '🚨 *STUCK* cp1 → cp2: a person is needed for 1 node; 0 moved, 0 back, 0 not touched.\n' +
-        '    • *worker-01* at release: Cleaning failed.\n      → Look at the BMC.\n' +
+        '    • *worker-01* at release: Cleaning failed (`clean_failed`)\n      → Look at the BMC.\n' +
         'When they are mended: `/ephyra deploy cp1→cp2` goes on with what is left.',
     );
   });
