@@ -102,8 +102,8 @@ describe('A deployment on the page, from the command to everything being back', 
     await eventually(() => person.active('cp1').count()).toBe(12);
     expect(await person.page.locator('[data-testid^="node-cp2-"]').count()).toBe(0);
     expect(await person.card.getByRole('button', { name: /Approve|Abort|Stop/ }).count()).toBe(0);
-    expect(await read(person.thread)).toContain('node-03 is back in cp1');
-    expect(await read(person.page.getByTestId('fleet'))).toContain('10 of 10 workers in service');
+    await eventuallyReads(person.thread).toContain('node-03 is back in cp1');
+    await eventuallyReads(person.page.getByTestId('fleet')).toContain('10 of 10 workers in service');
     await person.picture('rolled-back');
   });
 

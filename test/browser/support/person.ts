@@ -116,7 +116,7 @@ export class Person {
     mkdirSync(PICTURES, { recursive: true });
     this.#pictures += 1;
     const name = `${this.#story}-${String(this.#pictures).padStart(2, '0')}-${what}.png`;
-    await this.page.screenshot({ path: join(PICTURES, name) });
+    await this.page.screenshot({ path: join(PICTURES, name), animations: 'disabled' });
   }
 
   async leave(): Promise<void> {
