@@ -21,10 +21,10 @@ export interface World {
   close(): Promise<void>;
 }
 
-const SPEED = 5;
+const SPEED = 4;
 const START = Date.now();
 
-/** A second takes 200 ms, for the face and for Slack alike: what they agree on stays true, and tests are quick. */
+/** A second takes 250 ms, for the face and for Slack alike: what they agree on stays true, and tests are quick. */
 export const fastClock: Clock = {
   now: () => START + (Date.now() - START) * SPEED,
   after(ms, run) {
