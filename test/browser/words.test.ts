@@ -48,13 +48,13 @@ describe('What is typed into the channel', () => {
   });
 
   test('a lock is seen by everyone, and no deployment starts while it holds', async () => {
-    await person.type('/ephyra lock cp2 switch <maintenance> & *more*');
+    await person.type('/ephyra lock cp2 <!channel> switch <maintenance> & more');
     const announced = person.page.getByTestId('message').last();
     await eventuallyReads(announced).toContain('@alice locked deployments from and to cp2');
-    expect(await read(announced)).toContain('switch <maintenance> & *more*');
+    expect(await read(announced)).toContain('<!channel> switch <maintenance> & more');
     await person.type('/ephyra deploy cp1→cp2');
     await eventuallyReads(person.answer).toMatch(/cp2.*locked|locked.*cp2/);
-    expect(await read(person.answer)).toContain('switch <maintenance> & *more*');
+    expect(await read(person.answer)).toContain('<!channel> switch <maintenance> & more');
     await person.picture('locked');
   });
 
