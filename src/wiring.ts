@@ -11,6 +11,7 @@ import type { SecretsOf } from './actors/definitions.ts';
 import { Definitions } from './actors/definitions.ts';
 import { createEnsure } from './actors/ensure.ts';
 import { gate, soak } from './actors/gate.ts';
+import { withPatience } from './actors/patience.ts';
 import { Survey } from './actors/survey.ts';
 import { loadBmcSecrets } from './config/bmcSecrets.ts';
 import type { Config } from './config/types.ts';
@@ -19,7 +20,7 @@ import { makePlan } from './deployments/plan.ts';
 import type { RunListener, Timers } from './deployments/run.ts';
 import { DeploymentService } from './deployments/service.ts';
 import { type Logger, logChanges, type Metrics, observeChanges } from './observability/index.ts';
-import type { CloudConfig } from './openstack/clouds.ts';
+import type { CloudConfig, CloudsFile } from './openstack/clouds.ts';
 import { loadClouds } from './openstack/clouds.ts';
 import type { ControlPlane } from './openstack/control-plane.ts';
 import { createControlPlane } from './openstack/control-plane.ts';
@@ -35,6 +36,8 @@ export interface Means {
   readonly nonce: () => string;
   readonly transport?: Transport;
   readonly timers?: Timers;
+  /** In place of clouds.yaml. */
+  readonly clouds?: Pick<CloudsFile, 'resolveCloud'>;
   /** In place of the plugin that the configuration names. */
   readonly plugin?: ApplicationPlugin;
 }
@@ -65,7 +68,7 @@ export async function wire(
 ): Promise<Core> {
   const { store, log, metrics, means } = parts;
   const { clock } = means;
-  const clouds = loadClouds();
+  const clouds = means.clouds ?? loadClouds();
   const cloudOf = new Map(config.controlPlanes.map(({ name, cloud }) => [name, clouds.resolveCloud(cloud)]));
   const controlPlanes = connect(cloudOf, metrics, means);
   const secrets: SecretsOf = new Map(
@@ -115,13 +118,10 @@ export async function wire(
           const [from, to] = [sides[move.from], sides[move.to]];
           const nodeOf = (side: typeof from) => (side?.node.is === 'present' ? side.node.value : null);
           const instancesOf = (side: typeof from) => (side?.instances.is === 'present' ? side.instances.value : []);
-          const answer = await plugin.verifyNode(
-            applicationNode(move, instancesOf(from), instancesOf(to), markerOf(nodeOf(from), nodeOf(to))),
-            {
-              signal: AbortSignal.timeout(APPLICATION_PATIENCE_MS),
-              deadline: clock.now() + APPLICATION_PATIENCE_MS,
-              progress: () => undefined,
-            },
+          const marker = markerOf(nodeOf(from), nodeOf(to));
+          const node = applicationNode(move, instancesOf(from), instancesOf(to), marker);
+          const answer = await withPatience(clock, APPLICATION_PATIENCE_MS, (context) =>
+            plugin.verifyNode(node, context),
           );
           if (answer.membership !== 'unknown') return answer.membership;
           return { unknown: answer.reasons.join('; ') || 'it does not know' };
@@ -221,6 +221,7 @@ function connect(
     random: means.random,
     onCall: (call) => metrics.openstackCall(call),
     ...(means.transport === undefined ? {} : { transport: means.transport }),
+    ...(means.timers === undefined ? {} : { timers: means.timers }),
   };
   return new Map([...cloudOf].map(([name, cloud]) => [name, createControlPlane(name, cloud, deps)]));
 }

@@ -1,8 +1,9 @@
 import { Failure } from '../../machines/errors.ts';
 import type { Item } from '../../machines/migration/items.ts';
 import type { GateAnswer, GateInput } from '../../machines/migration/setup.ts';
-import type { ApplicationHealth, ApplicationPlugin, PluginContext } from '../../machines/plugin.ts';
+import type { ApplicationHealth, ApplicationPlugin } from '../../machines/plugin.ts';
 import type { Clock } from '../openstack/http.ts';
+import { withPatience } from './patience.ts';
 
 export interface GateDeps {
   readonly plugin: Pick<ApplicationPlugin, 'verifyApplication'>;
@@ -64,9 +65,8 @@ async function ask(
   deps: Pick<GateDeps, 'plugin' | 'clock' | 'patienceMs'>,
   signal: AbortSignal,
 ): Promise<ApplicationHealth> {
-  const context: PluginContext = { signal, deadline: deps.clock.now() + deps.patienceMs, progress: () => undefined };
   try {
-    return await deps.plugin.verifyApplication(context);
+    return await withPatience(deps.clock, deps.patienceMs, (context) => deps.plugin.verifyApplication(context), signal);
   } catch (error) {
     signal.throwIfAborted();
     return { health: 'unknown', reasons: [error instanceof Error ? error.message : String(error)] };

@@ -4,6 +4,7 @@ import { METADATA } from '../../machines/domain.ts';
 import type { ApplicationPlugin } from '../../machines/plugin.ts';
 import type { Catalogue } from '../actors/catalogue.ts';
 import type { SecretsOf } from '../actors/definitions.ts';
+import { withPatience } from '../actors/patience.ts';
 import type { Survey } from '../actors/survey.ts';
 import { roleOf } from '../config/roles.ts';
 import type { RoleConfig } from '../config/types.ts';
@@ -219,11 +220,9 @@ function maskProblem(
 async function askApplication(deps: PlanDeps): Promise<PlanProblem[]> {
   const remedy = 'Bring the application to health first; nothing leaves it before.';
   try {
-    const { health, reasons } = await deps.plugin.verifyApplication({
-      signal: AbortSignal.timeout(APPLICATION_PATIENCE_MS),
-      deadline: deps.clock.now() + APPLICATION_PATIENCE_MS,
-      progress: () => undefined,
-    });
+    const { health, reasons } = await withPatience(deps.clock, APPLICATION_PATIENCE_MS, (context) =>
+      deps.plugin.verifyApplication(context),
+    );
     if (health === 'healthy') return [];
     return [
       {

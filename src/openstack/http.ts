@@ -61,6 +61,11 @@ export interface HttpDeps {
   readonly adapter?: AxiosAdapter;
   /** Told of every request, retries and Keystone's included. Must not throw. */
   readonly onCall?: (call: CallRecord) => void;
+  /** What ends requests that take too long; default: the process's own timers. */
+  readonly timers?: {
+    readonly setTimeout: (fn: () => void, ms: number) => unknown;
+    readonly clearTimeout: (id: unknown) => void;
+  };
   /** Whole duration of one request; default 60 s, or the cloud's `api_timeout`. */
   readonly timeoutMs?: number;
   /** How often a read is sent at most; default 3. */
@@ -127,6 +132,7 @@ export function createHttp(
 ): Http {
   const transport = deps.transport ?? axiosTransport(deps.adapter);
   const timeoutMs = cloudTimeoutMs ?? deps.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+  const timers = deps.timers ?? PROCESS_TIMERS;
   const attempts = Math.max(1, deps.readAttempts ?? DEFAULT_READ_ATTEMPTS);
 
   async function once(call: HttpCall): Promise<HttpResponse> {
@@ -143,7 +149,7 @@ export function createHttp(
       });
     let response: HttpResponse;
     try {
-      response = await withTimeout(call.signal, timeoutMs, (signal) => transport(request(call, tls, signal)));
+      response = await withTimeout(timers, call.signal, timeoutMs, (signal) => transport(request(call, tls, signal)));
     } catch (thrown) {
       report('error', null);
       throw call.signal?.aborted ? new AbortError(call.signal.reason) : noAnswer(controlPlane, call, thrown, timeoutMs);
@@ -199,18 +205,21 @@ function request(call: HttpCall, tls: TlsConfig, signal: AbortSignal): HttpReque
 
 class TimedOut extends Error {}
 
-/**
- * Races the work against a timer and the caller's signal, so that a transport that ignores both cannot hang us. The timer
- * is the process's own, not the injected clock: a socket hangs in real time, whatever time a simulation keeps.
- */
+const PROCESS_TIMERS: NonNullable<HttpDeps['timers']> = {
+  setTimeout: (fn, ms) => setTimeout(fn, ms),
+  clearTimeout: (id) => clearTimeout(id as NodeJS.Timeout),
+};
+
+/** Races the work against a timer and the caller's signal, so that a transport that ignores both cannot hang us. */
 async function withTimeout<T>(
+  timers: NonNullable<HttpDeps['timers']>,
   outer: AbortSignal | undefined,
   timeoutMs: number,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const inner = new AbortController();
   const timedOut = new TimedOut();
-  const timer = setTimeout(() => inner.abort(timedOut), timeoutMs);
+  const timer = timers.setTimeout(() => inner.abort(timedOut), timeoutMs);
   const onOuter = () => inner.abort(outer?.reason);
   if (outer?.aborted) onOuter();
   outer?.addEventListener('abort', onOuter, { once: true });
@@ -225,7 +234,7 @@ async function withTimeout<T>(
   } catch (thrown) {
     throw inner.signal.reason === timedOut ? timedOut : thrown;
   } finally {
-    clearTimeout(timer);
+    timers.clearTimeout(timer);
     outer?.removeEventListener('abort', onOuter);
   }
 }
