@@ -92,14 +92,13 @@ describe('a deployment in Slack', () => {
     expectTruth(world, id);
   });
 
-  it('holds no change up: listeners return at once while Slack hangs', async () => {
+  it('holds no change up: listeners return while Slack hangs, and one call is all that waits', async () => {
     const world = setup(300);
     world.web.pace = () => new Promise(() => {});
     const id = await deployed(world);
     await world.clock.pass(5000);
-    const began = performance.now();
     await moveAll(world, id, 0);
-    expect(performance.now() - began).toBeLessThan(2000);
+    expect(world.deployments.get(id)?.state).toBe('completed');
     expect(world.web.calls).toHaveLength(1);
   });
 

@@ -61,9 +61,9 @@ describe.each(['http', 'socket'] as const)('the real Bolt app over %s', (mode) =
     const world = await opened(mode);
     let go: () => void = () => {};
     world.deployments.before = () => new Promise((resolve) => (go = resolve));
-    const began = Date.now();
     expect(await world.type('alice', '/ephyra plan cp1 to cp2')).toEqual({ ok: true });
-    expect(Date.now() - began).toBeLessThan(1000);
+    // Slack has its acknowledgement, or this would be an operation_timeout; the plan is still being made.
+    expect(world.deployments.asked).toEqual(['plan cp1 cp2']);
     await until('patience', () => world.whispers('alice').some((one) => one.includes('Checking both control planes')));
     go();
     await until('the plan', () => world.whispers('alice').some((one) => one.includes('12 nodes would move')));
