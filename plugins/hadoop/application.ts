@@ -29,8 +29,13 @@ export async function verifyApplication(cluster: Cluster, context: PluginContext
   // Who is missing cannot be told from half of the lists.
   if ((yarn && yarn.problem !== null) || (hdfs && hdfs.problem !== null)) return { health, reasons };
 
-  for (const [host, nodes] of yarn?.nodes ?? []) (yarnServes(nodes) ? serving : out).add(name(host));
-  for (const [host, nodes] of hdfs?.nodes ?? []) (hdfsServes(nodes) ? serving : out).add(name(host));
+  const ignored = ignoredHosts(cluster);
+  for (const [host, nodes] of yarn?.nodes ?? []) {
+    if (!ignored.has(host)) (yarnServes(nodes) ? serving : out).add(name(host));
+  }
+  for (const [host, nodes] of hdfs?.nodes ?? []) {
+    if (!ignored.has(host)) (hdfsServes(nodes) ? serving : out).add(name(host));
+  }
   return {
     health,
     reasons,
@@ -44,11 +49,13 @@ function judgeYarn(view: YarnView, cluster: Cluster, bad: string[], unknown: str
     (knownLeaderless(view.services) ? bad : unknown).push(view.problem);
     return;
   }
-  const unhealthy = [...view.nodes].filter(([, nodes]) => nodes.some((node) => node.state === 'UNHEALTHY'));
+  const ignored = ignoredHosts(cluster);
+  const members = [...view.nodes].filter(([host]) => !ignored.has(host));
+  const unhealthy = members.filter(([, nodes]) => nodes.some((node) => node.state === 'UNHEALTHY'));
   if (unhealthy.length > cluster.options.limits.unhealthyNodes) {
     bad.push(`${unhealthy.length} unhealthy NodeManagers: ${list(unhealthy.map(([host]) => host))}`);
   }
-  const lost = [...view.nodes].filter(([, nodes]) => !yarnServes(nodes) && nodes.some((node) => node.state === 'LOST'));
+  const lost = members.filter(([, nodes]) => !yarnServes(nodes) && nodes.some((node) => node.state === 'LOST'));
   if (lost.length > cluster.options.limits.deadNodes) {
     bad.push(`${lost.length} lost NodeManagers: ${list(lost.map(([host]) => host))}`);
   }
@@ -67,12 +74,23 @@ function judgeHdfs(view: HdfsView, cluster: Cluster, bad: string[], unknown: str
     bad.push(`${view.underReplicatedBlocks} blocks have too few replicas (allowed: ${limits.underReplicatedBlocks})`);
   }
   // A machine that was taken out first is expected to be down while it moves.
-  const dead = [...view.nodes].filter(([, nodes]) =>
-    nodes.every((node) => !node.alive && node.adminState === 'In Service'),
-  );
+  const ignored = ignoredHosts(cluster);
+  const dead = [...view.nodes].filter(([host, nodes]) => {
+    const last = latest(nodes);
+    return !ignored.has(host) && last?.alive === false && last.adminState === 'In Service';
+  });
   if (dead.length > limits.deadNodes) {
     bad.push(`${dead.length} dead DataNodes: ${list(dead.map(([host]) => host))}`);
   }
+}
+
+function ignoredHosts(cluster: Cluster): ReadonlySet<string> {
+  return new Set(cluster.options.ignoreHosts.map((host) => host.toLowerCase()));
+}
+
+/** The entry that heard from the machine last: others of the same host are what it was under an earlier address. */
+function latest(nodes: readonly HdfsNode[]): HdfsNode | undefined {
+  return [...nodes].sort((a, b) => a.lastContact - b.lastContact)[0];
 }
 
 function yarnServes(nodes: readonly YarnNode[]): boolean {

@@ -5,8 +5,9 @@ import { editCombined, readCombined } from './hosts/combined.ts';
 import { editPlain, hostsInPlain } from './hosts/plain.ts';
 import { editXml, hostsInXml } from './hosts/xml.ts';
 import { type SharedHostsFile, sharedHostsFile } from './hostsFile.ts';
-import { httpClient } from './http.ts';
-import { readHdfs } from './nameNode.ts';
+import { httpClient, NoAnswer } from './http.ts';
+import { type HdfsNode, readHdfs } from './nameNode.ts';
+import { parseReport } from './report.ts';
 import { readYarn } from './resourceManager.ts';
 import { type AdminHost, adminHost, explain } from './runner.ts';
 import { type Endpoint, endpoints, type HadoopOptions } from './schema.ts';
@@ -31,6 +32,8 @@ export interface Cluster {
   readonly include: (hosts: { before: readonly string[]; after: readonly string[] }, what: Wish) => Promise<Changed>;
   /** Whether YARN's exclude file names one of the hosts. */
   readonly excludedInYarn: (hosts: readonly string[]) => Promise<boolean>;
+  /** All dead DataNodes, those among them that JMX hides. Throws {@link NoAnswer}. */
+  readonly deadDataNodes: () => Promise<readonly HdfsNode[]>;
   readonly refreshYarn: () => Promise<Outcome>;
   readonly refreshHdfs: () => Promise<Outcome>;
   /** Runs commands one after the other on the first admin host that can start them, filling in {placeholders}. */
@@ -62,7 +65,8 @@ export function createCluster(options: HadoopOptions, setup: PluginSetup): Clust
     dfsInclude: file(options.hdfs.includeFile),
   };
   const closing = new AbortController();
-  const command = (argv: readonly string[], timeoutMs: number) => onFirst(hosts, argv, timeoutMs, closing.signal);
+  const command = async (argv: readonly string[], timeoutMs: number): Promise<Outcome> =>
+    (await onFirst(hosts, argv, { timeoutMs, signal: closing.signal })).problem;
 
   const refreshYarn = async (): Promise<Outcome> => {
     const { command: program, gracefulTimeout, tracking } = options.yarn;
@@ -100,28 +104,33 @@ export function createCluster(options: HadoopOptions, setup: PluginSetup): Clust
       options.cache,
     ),
     async exclude(names, wish) {
-      const [yarn, hdfs] = await Promise.all([
-        wish.yarn ? editYarn(files.yarnExclude, { add: names, remove: [] }, options) : false,
-        wish.hdfs === false ? false : leaveHdfs(files, names, wish.hdfs, options, setup.now()),
-      ]);
+      // One after the other: when one file cannot be written, the node is not half out.
+      const hdfs = wish.hdfs === false ? false : await leaveHdfs(files, names, wish.hdfs, options, setup.now());
+      const yarn = wish.yarn && (await editYarn(files.yarnExclude, { add: names, remove: [] }, options));
       return { yarn, hdfs };
     },
     async include({ before, after }, wish) {
       const gone = before.filter((host) => !after.includes(host));
       const all = [...new Set([...before, ...after])];
       const listed = { add: after, remove: after.length > 0 ? gone : [] };
-      const changed = await Promise.all([
-        wish.yarn ? editYarn(files.yarnExclude, { add: [], remove: all }, options) : false,
-        wish.yarn && files.yarnInclude ? files.yarnInclude.edit((text) => editPlain(text, listed)) : false,
-        wish.hdfs === false ? false : returnToHdfs(files, all, gone, after, listed),
-      ]);
-      return { yarn: changed[0] || changed[1], hdfs: changed[2] };
+      const hdfs = wish.hdfs !== false && (await returnToHdfs(files, all, gone, after, listed));
+      const excluded = wish.yarn && (await editYarn(files.yarnExclude, { add: [], remove: all }, options));
+      const included = wish.yarn && ((await files.yarnInclude?.edit((text) => editPlain(text, listed))) ?? false);
+      return { yarn: excluded || included, hdfs };
     },
     async excludedInYarn(names) {
       const text = (await files.yarnExclude?.read()) ?? '';
       const listed = isXml(options.yarn.excludeFile) ? hostsInXml(text) : hostsInPlain(text);
       return listed.some((host) => names.includes(host.toLowerCase()));
     },
+    deadDataNodes: coalesce(async () => {
+      const { result, problem } = await onFirst(hosts, [...options.hdfs.command, 'dfsadmin', '-report', '-dead'], {
+        timeoutMs: options.commandTimeout,
+        signal: closing.signal,
+      });
+      if (problem !== null) throw new NoAnswer(`hdfs dfsadmin -report -dead failed ${problem.problem}`);
+      return parseReport(result);
+    }),
     refreshYarn: options.yarn.tracking === 'server' ? coalesce(refreshYarn) : refreshYarn,
     refreshHdfs: coalesce(() =>
       command([...options.hdfs.command, 'dfsadmin', '-refreshNodes'], options.commandTimeout),
@@ -213,31 +222,28 @@ async function returnToHdfs(
       return `[\n${left.map((entry) => `  ${JSON.stringify(entry)}`).join(',\n')}\n]\n`;
     });
   }
-  const changed = await Promise.all([
-    files.dfsExclude?.edit((text) => editPlain(text, { add: [], remove: all })) ?? false,
-    files.dfsInclude?.edit((text) => editPlain(text, listed)) ?? false,
-  ]);
-  return changed.some((one) => one);
+  const excluded = (await files.dfsExclude?.edit((text) => editPlain(text, { add: [], remove: all }))) ?? false;
+  const included = (await files.dfsInclude?.edit((text) => editPlain(text, listed))) ?? false;
+  return excluded || included;
 }
 
-/** Runs a command on the first admin host on which it can be started at all. */
+/** Runs a command on the first admin host on which it can be started at all. `result` is what it printed. */
 async function onFirst(
   hosts: readonly AdminHost[],
   argv: readonly string[],
-  timeoutMs: number,
-  signal: AbortSignal,
-): Promise<Outcome> {
+  options: { timeoutMs: number; signal: AbortSignal },
+): Promise<{ result: string; problem: Outcome }> {
   const problems: string[] = [];
   let started = false;
   for (const host of hosts) {
-    const result = await host.run(argv, { timeoutMs, signal });
-    if (result.code === 0) return null;
+    const result = await host.run(argv, options);
+    if (result.code === 0) return { result: result.stdout, problem: null };
     problems.push(`on ${host.name}: ${explain(result)}`);
     if (result.notStarted === null) started = true;
     // 255 from ssh: the host was not reached; the next one may be. Anything else is the command's own answer.
     if (result.notStarted === null && result.code !== 255) break;
   }
-  return { problem: problems.join('; '), started };
+  return { result: '', problem: { problem: problems.join('; '), started } };
 }
 
 /**

@@ -4,7 +4,7 @@ import { parseOptions } from '../support/options.ts';
 import { throwIfAborted } from '../support/wait.ts';
 import { verifyApplication } from './application.ts';
 import { createCluster } from './cluster.ts';
-import { addMaster, isBound, removeMaster, removeOther, verifyMaster } from './master.ts';
+import { addMaster, isBound, removeMaster, removeOther, verifyMaster, verifyOther } from './master.ts';
 import { hadoopOptions, type RoleOptions } from './schema.ts';
 import { addWorker, removeWorker, verifyWorker } from './worker.ts';
 
@@ -62,7 +62,7 @@ export const createPlugin: PluginFactory = (setup) => {
         ...(isBound(cluster, node) ? [await verifyMaster(cluster, node, context)] : []),
         ...(worker(role) ? [await verifyWorker(cluster, node, role, context)] : []),
       ];
-      if (parts.length === 0) return { health: 'healthy', membership: 'out', reasons: [] };
+      if (parts.length === 0) return verifyOther(cluster, context);
       const has = (health: string) => parts.some((part) => part.health === health);
       const all = (membership: string) => parts.every((part) => part.membership === membership);
       const some = (membership: string) => parts.some((part) => part.membership === membership);

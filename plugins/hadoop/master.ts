@@ -206,6 +206,14 @@ export async function removeOther(cluster: Cluster, node: ApplicationNode, conte
   }
 }
 
+/** The same for a look: out of service as long as the masters are seen to be well, and else not known. */
+export async function verifyOther(cluster: Cluster, context: PluginContext): Promise<NodeHealth> {
+  const { yarn, hdfs } = await untilAborted(cluster.look(), context.signal);
+  const reasons = [yarn?.problem, hdfs?.problem].filter((problem) => typeof problem === 'string');
+  if (reasons.length > 0) return { health: 'unknown', membership: 'unknown', reasons };
+  return { health: 'healthy', membership: 'out', reasons: [] };
+}
+
 function refusal(message: string, next: 'retry' | 'stop', remedy?: string): Failure {
   return new Failure({ reason: 'application_refused', next, message, ...(remedy === undefined ? {} : { remedy }) });
 }

@@ -12,9 +12,10 @@ import type { Snapshot } from './snapshot.ts';
  * - `absent`: it lists everybody, and this machine is not among them;
  * - `lost`: YARN gave it up without having been asked to let go of it: it may come back at any time;
  * - `dead`: HDFS misses its heartbeats, and its blocks were never moved;
+ * - `hidden`: HDFS shows only what the machine was under an earlier address;
  * - `unknown`: no trustworthy answer, or answers that contradict each other.
  */
-export type Standing = 'serving' | 'failing' | 'leaving' | 'out' | 'absent' | 'lost' | 'dead' | 'unknown';
+export type Standing = 'serving' | 'failing' | 'leaving' | 'out' | 'absent' | 'lost' | 'dead' | 'hidden' | 'unknown';
 
 export interface Half {
   readonly standing: Standing;
@@ -107,8 +108,25 @@ function hdfsHalf(node: ApplicationNode, hosts: HadoopHosts, snapshot: Snapshot,
     if (view.safeMode !== '') return { standing: 'unknown', says: 'HDFS: not known while in safe mode' };
     return { standing: 'absent', says: 'HDFS: not known' };
   }
-  const halves = entries.map((entry) => hdfsNode(entry, node, heartbeatMs));
+  // A machine that came back reinstalled under another address stays listed as dead under the old one, with the same
+  // name, until the NameNode is restarted: what was heard from last is what it is now.
+  const alive = entries.filter((entry) => entry.alive);
+  const last = [...entries].sort((a, b) => a.lastContact - b.lastContact).slice(0, 1);
+  const ours = new Set([...node.addressesBefore, ...node.addressesAfter]);
+  const [only] = last;
+  if (alive.length === 0 && only && ours.size > 0 && only.address !== '' && !ours.has(only.address)) {
+    return { standing: 'hidden', says: `HDFS: dead, listed with the former address ${only.address} alone` };
+  }
+  const halves = (alive.length > 0 ? alive : last).map((entry) => hdfsNode(entry, node, heartbeatMs));
   return halves.sort((a, b) => hdfsRank(b) - hdfsRank(a))[0] ?? { standing: 'unknown', says: 'HDFS: not known' };
+}
+
+/** What HDFS has of a machine that JMX hides, from the full list of the dead. */
+export function unhide(node: ApplicationNode, hosts: HadoopHosts, dead: readonly HdfsNode[]): Half {
+  const ours = new Set([...node.addressesBefore, ...node.addressesAfter]);
+  const entries = dead.filter((entry) => hosts.all.includes(entry.host) && ours.has(entry.address));
+  const halves = entries.map((entry) => hdfsNode(entry, node, 0)).sort((a, b) => hdfsRank(b) - hdfsRank(a));
+  return halves[0] ?? { standing: 'unknown', says: 'HDFS: dead, and not listed with its present address' };
 }
 
 const HDFS_RANK: readonly Standing[] = ['out', 'dead', 'unknown', 'leaving', 'failing', 'serving'];

@@ -172,7 +172,7 @@ function bean<T extends z.ZodType>(from: z.output<typeof beans>, name: string, s
 }
 
 /** `host:9866` → `host`; IPv6 addresses arrive in brackets or bare. */
-function withoutPort(text: string): string {
+export function withoutPort(text: string): string {
   const match = /^\[(.+)\](?::\d+)?$|^([^:]+)(?::\d+)?$|^(.*):\d+$/.exec(text);
   return match?.[1] ?? match?.[2] ?? match?.[3] ?? text;
 }

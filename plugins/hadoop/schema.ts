@@ -138,6 +138,8 @@ const base = z.strictObject({
       heartbeat: duration.prefault('30s'),
     })
     .prefault({}),
+  /** Hadoop's names of machines that it still lists but that are no members any more. */
+  ignoreHosts: z.array(z.string()).default([]),
   /** How often a remove or add looks again. */
   poll: duration.prefault('5s'),
   /** How old an answer may be that is shared by several questions. */
@@ -192,6 +194,15 @@ export const hadoopOptions = base.superRefine((options, context) => {
   }
   if (options.resourceManagers.length === 0 && options.nameNodes.length === 0) {
     problem(['nameNodes'], 'neither ResourceManagers nor NameNodes are named: there is nobody to ask');
+  }
+  if (options.host.from === 'address') {
+    // The old address would stay listed as a dead node until the masters are restarted.
+    if (yarn && options.yarn.includeFile === undefined) {
+      problem(['yarn', 'includeFile'], 'is needed with host: address, where a node has another name after its move');
+    }
+    if (hdfs && options.hdfs.includeFile === undefined && options.hdfs.hostsFile === undefined) {
+      problem(['hdfs', 'includeFile'], 'is needed with host: address, where a node has another name after its move');
+    }
   }
   for (const [list, prefix] of [
     ['resourceManagers', 'rm'],

@@ -3,7 +3,7 @@ import type { ApplicationNode, NodeHealth, PluginContext } from '../../machines/
 import { throwIfAborted, untilAborted } from '../support/wait.ts';
 import { type Changed, type Cluster, refresh } from './cluster.ts';
 import { type HadoopHosts, hadoopHosts } from './hosts.ts';
-import { type Assessment, assess, type Half, type Standing } from './membership.ts';
+import { type Assessment, assess, type Half, type Standing, unhide } from './membership.ts';
 import type { RoleOptions } from './schema.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -59,11 +59,29 @@ export async function verifyWorker(
     return { health: 'unknown', membership: 'unknown', reasons: [noName(cluster, node)] };
   }
   const snapshot = await untilAborted(cluster.look(), context.signal);
-  const seen = assess(node, hosts, role, snapshot, cluster.options.limits.heartbeat);
-  const halves = halvesOf(seen);
-  if (halves.length === 0) return { health: 'healthy', membership: 'out', reasons: [] };
+  const halves = halvesOf(await assessFully(cluster, node, hosts, role, snapshot, context));
   const standings = await Promise.all(halves.map((half) => firmly(cluster, hosts, half, context)));
   return verdict(standings, halves);
+}
+
+/** Where Hadoop has the worker; asks once more where JMX does not show it. */
+async function assessFully(
+  cluster: Cluster,
+  node: ApplicationNode,
+  hosts: HadoopHosts,
+  role: RoleOptions,
+  snapshot: Snapshot,
+  context: PluginContext,
+): Promise<Assessment> {
+  const seen = assess(node, hosts, role, snapshot, cluster.options.limits.heartbeat);
+  if (seen.hdfs?.standing !== 'hidden') return seen;
+  try {
+    return { ...seen, hdfs: unhide(node, hosts, await untilAborted(cluster.deadDataNodes(), context.signal)) };
+  } catch (error) {
+    throwIfAborted(context.signal);
+    const why = error instanceof Error ? error.message : String(error);
+    return { ...seen, hdfs: { standing: 'unknown', says: `${seen.hdfs.says}; ${why}` } };
+  }
 }
 
 /**
@@ -130,7 +148,7 @@ async function settle(
   let notBefore = refreshed ?? goal.asked;
   for (;;) {
     const snapshot = await untilAborted(cluster.look(notBefore), context.signal);
-    const seen = assess(node, hosts, role, snapshot, options.limits.heartbeat);
+    const seen = await assessFully(cluster, node, hosts, role, snapshot, context);
     const halves = halvesOf(seen);
     const safeMode = snapshot.hdfs?.safeMode ? '; HDFS is in safe mode' : '';
     const says = halves.map((half) => half.says).join('; ') + safeMode;

@@ -2,6 +2,7 @@ import type { Faults } from './faults.ts';
 import type { Hdfs, WantedAdmin } from './hdfs.ts';
 import { type HostsFile, readCombined, readExcludes, readPlain } from './hostsFiles.ts';
 import { type Machine, SERVICES, type ServiceId } from './model.ts';
+import { reportDead } from './nameNode.ts';
 import type { Services } from './services.ts';
 import type { RefreshMode, Yarn } from './yarn.ts';
 
@@ -53,6 +54,9 @@ export function runCommand(cluster: Cluster, request: CommandRequest): CommandAn
     return startNodeManager(cluster, argv[3] ?? '');
   }
   if (program === 'hdfs' && tool === 'dfsadmin' && verb === '-refreshNodes') return refreshHdfs(cluster, request.files);
+  if (program === 'hdfs' && tool === 'dfsadmin' && verb === '-report' && rest.join() === '-dead') {
+    return ok(reportDead(cluster.hdfs));
+  }
   if (program === 'hdfs' && tool === 'haadmin' && verb === '-failover') {
     const [from, to] = rest.filter((arg) => !arg.startsWith('-')).map(serviceId);
     if (!from || !to) return refused('failover: not enough arguments');

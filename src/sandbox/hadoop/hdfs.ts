@@ -13,6 +13,14 @@ export interface DataNode {
   leavingSince: number;
 }
 
+/** What a reinstalled machine was under another address: dead, and listed until the NameNodes are restarted. */
+export interface Ghost {
+  readonly host: string;
+  readonly address: string;
+  admin: AdminState;
+  readonly since: number;
+}
+
 /** What the hosts files want of a host. */
 export interface WantedAdmin {
   readonly state: 'normal' | 'decommissioned' | 'maintenance';
@@ -31,6 +39,8 @@ export interface HdfsMeans {
 export class Hdfs {
   readonly blocks: Blocks;
   readonly dataNodes = new Map<string, DataNode>();
+  /** By address. */
+  readonly ghosts = new Map<string, Ghost>();
   readonly #means: HdfsMeans;
   #wanted: (host: string, address: string) => WantedAdmin = () => ({ state: 'normal', until: 0 });
   #allowed: (host: string, address: string) => boolean = () => true;
@@ -50,11 +60,17 @@ export class Hdfs {
   /** The DataNode of a machine makes itself known, perhaps from another address and with empty disks. */
   register(machine: Machine): void {
     if (!this.#allowed(machine.host, machine.address)) return;
+    const known = this.dataNodes.get(machine.host);
     if (machine.wiped) {
       this.blocks.wipe(machine.host);
       machine.wiped = false;
+      // With its disks a DataNode loses its identity: the NameNode takes it for a new one, unless the address is the same.
+      if (known && known.address !== machine.address) {
+        const { host, address, admin } = known;
+        this.ghosts.set(address, { host, address, admin, since: machine.stoppedAt });
+      }
     }
-    const known = this.dataNodes.get(machine.host);
+    this.ghosts.delete(machine.address);
     if (known) known.address = machine.address;
     else {
       this.dataNodes.set(machine.host, {
@@ -76,6 +92,11 @@ export class Hdfs {
     this.#wanted = wanted;
     this.#allowed = allowed;
     for (const host of this.dataNodes.keys()) this.#apply(host);
+    for (const ghost of this.ghosts.values()) {
+      // Names in hosts files are looked up in DNS, which knows the present address.
+      const { state } = wanted(ghost.address, ghost.address);
+      ghost.admin = state === 'decommissioned' ? ADMIN_STATES.decommissioned : ADMIN_STATES.inService;
+    }
   }
 
   #apply(host: string): void {

@@ -1,6 +1,6 @@
 import type { Faults } from './faults.ts';
 import type { DataNode, Hdfs } from './hdfs.ts';
-import { ADMIN_STATES, type Clock, type ServiceId } from './model.ts';
+import { ADMIN_STATES, type AdminState, type Clock, type ServiceId } from './model.ts';
 import { type HttpAnswer, json } from './resourceManager.ts';
 import type { Services } from './services.ts';
 
@@ -35,6 +35,26 @@ export function answerNameNode(means: Means, id: ServiceId, path: string, query:
   });
 }
 
+/** `hdfs dfsadmin -report -dead`: every dead DataNode, also those that share a name. */
+export function reportDead(hdfs: Hdfs): string {
+  const dead = [...[...hdfs.dataNodes.values()].filter((node) => !hdfs.alive(node.host)), ...hdfs.ghosts.values()].sort(
+    (a, b) => a.address.localeCompare(b.address),
+  );
+  const blocks = dead.map(
+    ({ host, address, admin }) =>
+      `Name: ${address}:${PORT} (${host})\nHostname: ${host}\nDecommission Status : ${REPORTED[admin]}\nDFS Used: 0 (0 B)\n`,
+  );
+  return `Dead datanodes (${dead.length}):\n\n${blocks.join('\n\n')}`;
+}
+
+const REPORTED: Readonly<Record<AdminState, string>> = {
+  'In Service': 'Normal',
+  'Decommission In Progress': 'Decommission in progress',
+  Decommissioned: 'Decommissioned',
+  'Entering Maintenance': 'Entering maintenance',
+  'In Maintenance': 'In maintenance',
+};
+
 function status(means: Means, id: ServiceId) {
   const told = means.services.told(id);
   return {
@@ -54,13 +74,21 @@ function info(means: Means) {
   const dead: Record<string, unknown> = {};
   const decommissioning: Record<string, unknown> = {};
   const entering: Record<string, unknown> = {};
-  let shown = 0;
-  for (const node of hdfs.dataNodes.values()) {
-    if (!hdfs.allowed(node.host, node.address)) continue;
-    shown += 1;
-    if (faults.lies('short-list') && shown % 2 === 0) continue;
+  // In the order of addresses, as the real one: of two entries with the same name the last one stays.
+  const entries = [
+    ...[...hdfs.dataNodes.values()].filter((node) => hdfs.allowed(node.host, node.address)),
+    ...[...hdfs.ghosts.values()].filter((ghost) => hdfs.allowed(ghost.address, ghost.address)),
+  ].sort((a, b) => a.address.localeCompare(b.address));
+  for (const [index, node] of entries.entries()) {
+    if (faults.lies('short-list') && index % 2 === 0) continue;
     const key = `${node.host}:${PORT}`;
     const at = { xferaddr: `${node.address}:${PORT}`, location: '/default-rack' };
+    if ('since' in node) {
+      const lastContact = Math.floor((now - node.since) / 1000);
+      const decommissioned = node.admin === ADMIN_STATES.decommissioned;
+      dead[key] = { lastContact, decommissioned, adminState: node.admin, ...at };
+      continue;
+    }
     const adminState = told(means, node);
     const lastContact = Math.floor(hdfs.lastContactMs(node.host) / 1000);
     if (hdfs.alive(node.host)) {
@@ -119,6 +147,7 @@ function state(means: Means) {
   const { hdfs, faults } = means;
   const nodes = [...hdfs.dataNodes.values()].filter((node) => hdfs.allowed(node.host, node.address));
   const live = nodes.filter((node) => hdfs.alive(node.host));
+  const ghosts = [...hdfs.ghosts.values()].filter((ghost) => hdfs.allowed(ghost.address, ghost.address));
   const low = hdfs.shortages().low.length;
   return {
     modelerType: 'org.apache.hadoop.hdfs.server.namenode.FSNamesystem',
@@ -128,7 +157,7 @@ function state(means: Means) {
     LowRedundancyBlocks: low,
     PendingReplicationBlocks: 0,
     NumLiveDataNodes: live.length,
-    NumDeadDataNodes: nodes.length - live.length,
+    NumDeadDataNodes: nodes.length - live.length + ghosts.length,
     NumDecomLiveDataNodes: live.filter((node) => node.admin === ADMIN_STATES.decommissioned).length,
     NumDecommissioningDataNodes: nodes.filter((node) => node.admin === ADMIN_STATES.decommissioning).length,
     NumInMaintenanceLiveDataNodes: live.filter((node) => node.admin === ADMIN_STATES.inMaintenance).length,

@@ -109,7 +109,7 @@ export async function bench(
       await plugin.close?.();
       hadoop.close();
       await close();
-      await rm(folder, { recursive: true, force: true });
+      await rm(folder, { recursive: true, force: true, maxRetries: 5 });
     },
   };
 }
