@@ -18,7 +18,7 @@ export async function verifyApplication(cluster: Cluster, context: PluginContext
   const name = (host: string) => withoutSuffix(cluster.options, host);
 
   if (yarn) judgeYarn(yarn, cluster, bad, unknown);
-  if (hdfs) judgeHdfs(hdfs, cluster, bad, unknown);
+  if (hdfs) judgeHdfs(hdfs, yarn, cluster, bad, unknown);
   for (const service of [...(yarn?.services ?? []), ...(hdfs?.services ?? [])]) {
     if (service.state === 'active' || service.state === 'standby' || service.why === 'observer') continue;
     out.add(nodeOf(service.endpoint));
@@ -61,7 +61,7 @@ function judgeYarn(view: YarnView, cluster: Cluster, bad: string[], unknown: str
   }
 }
 
-function judgeHdfs(view: HdfsView, cluster: Cluster, bad: string[], unknown: string[]): void {
+function judgeHdfs(view: HdfsView, yarn: YarnView | null, cluster: Cluster, bad: string[], unknown: string[]): void {
   const { limits } = cluster.options;
   if (view.problem !== null) {
     (knownLeaderless(view.services) ? bad : unknown).push(view.problem);
@@ -77,6 +77,9 @@ function judgeHdfs(view: HdfsView, cluster: Cluster, bad: string[], unknown: str
   const ignored = ignoredHosts(cluster);
   const dead = [...view.nodes].filter(([host, nodes]) => {
     const last = latest(nodes);
+    // JMX can hide it behind what it was under an earlier address; YARN knows that it was taken out.
+    const inYarn = yarn?.nodes.get(host) ?? [];
+    if (inYarn.length > 0 && inYarn.every((node) => node.state === 'DECOMMISSIONED')) return false;
     return !ignored.has(host) && last?.alive === false && last.adminState === 'In Service';
   });
   if (dead.length > limits.deadNodes) {

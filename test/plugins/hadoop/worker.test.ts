@@ -114,6 +114,59 @@ describe('a worker that moves', () => {
   });
 });
 
+describe('a worker that moves there, back and there again', () => {
+  /** One move, with what the plugin says of the stopped machine once HDFS takes it for dead. */
+  async function move(from: string, to: string) {
+    const leaving = { ...worker, addressesBefore: [from] };
+    const arriving = { ...leaving, addressesAfter: [to] };
+    await b.plugin.removeNode(leaving, context());
+    b.hadoop.setMachine('worker-1', false);
+    const inService = () => b.hadoop.fleet().nodes.filter((n) => n.state === 'in service').length;
+    await until(() => inService() === 4);
+    await delay(450);
+    const stopped = await b.plugin.verifyNode(leaving, context());
+    const application = await b.plugin.verifyApplication(context());
+    b.hadoop.setMachine('worker-1', true, to);
+    await b.plugin.addNode(arriving, context());
+    expect(await b.plugin.verifyNode(arriving, context())).toEqual(HEALTHY);
+    return { stopped, application };
+  }
+
+  test('is not mistaken for what it was under its other address', async () => {
+    b = await bench();
+    const there = await move('10.1.1.1', '10.2.1.1');
+    expect(there.stopped).toMatchObject({ membership: 'out' });
+    expect((await b.plugin.verifyApplication(context())).unavailable).toEqual([]);
+
+    // Its old self under 10.1.1.1 stays listed as dead: the one with the lower address, which JMX hides behind this one.
+    const back = await move('10.2.1.1', '10.1.1.1');
+    expect(back.stopped).toMatchObject({ membership: 'out' });
+
+    // Now the old self is the one that JMX shows: HDFS has to be asked in another way.
+    const again = await move('10.1.1.1', '10.2.1.1');
+    expect(again.stopped).toMatchObject({
+      membership: 'out',
+      reasons: ['YARN: DECOMMISSIONED', 'HDFS: Decommissioned, dead'],
+    });
+    expect(again.application.unavailable).toEqual(['worker-1']);
+    expect(again.application.health).toBe('healthy');
+    expect(b.hadoop.harm()).toEqual([]);
+  });
+
+  test('is unknown when that cannot be asked', async () => {
+    b = await bench();
+    await move('10.1.1.1', '10.2.1.1');
+    await move('10.2.1.1', '10.1.1.1');
+    await b.plugin.removeNode({ ...worker, addressesBefore: ['10.1.1.1'] }, context());
+    b.hadoop.setMachine('worker-1', false);
+    await delay(500);
+    b.hadoop.fault({ kind: 'refresh-fails' });
+    const seen = await b.plugin.verifyNode({ ...worker, addressesBefore: ['10.1.1.1'] }, context());
+    expect(seen).toMatchObject({ health: 'unhealthy', membership: 'unknown' });
+    expect(seen.reasons.join()).toContain('listed with the former address 10.2.1.1 alone');
+  });
+});
+
 describe('removeNode', () => {
   test('has no effect and runs no command when asked again', async () => {
     b = await bench();
