@@ -266,6 +266,15 @@ export function clientCases(): readonly Case[] {
       },
     },
     {
+      id: 'client.placement.unknown-class',
+      call: 'client placement.listProviders',
+      says: 'a class that no node here ever had is a `bad_request`: on a cloud without nodes it means none yet',
+      run: async (world) => {
+        const asked = clients(world).placement.listProviders({ resources: 'CUSTOM_NO_SUCH_CLASS:1' });
+        await expect(asked).rejects.toEqual(refusal('bad_request'));
+      },
+    },
+    {
       id: 'client.neutron-glance',
       call: 'client neutron.listNetworks, ipAvailability, listPorts; glance.listImages',
       says: 'networks, free addresses and images are parsed',

@@ -135,6 +135,38 @@ export function discoveryCases(): readonly Case[] {
       },
     },
     {
+      id: 'discovery.absence',
+      call: 'ironic, nova, placement, glance GET .../{id} -> 404',
+      says: 'a 404 names what is missing; that of a path which does not exist names nothing',
+      run: async ({ cloud }) => {
+        const id = '00000000-0000-4000-8000-000000000000';
+        const absent = [
+          cloud.ironic('GET', `/v1/nodes/${id}`),
+          cloud.ironic('DELETE', `/v1/nodes/${id}`),
+          cloud.ironic('GET', `/v1/chassis/${id}`),
+          cloud.nova('GET', `/servers/${id}`),
+          cloud.nova('DELETE', `/servers/${id}`),
+          cloud.nova('GET', `/os-keypairs/${id}`),
+          cloud.placement(`/resource_providers/${id}/inventories`),
+          cloud.glance(`/images/${id}`),
+        ];
+        for (const answer of await Promise.all(absent)) {
+          expect(answer.status, answer.url).toBe(404);
+          expect(answer.text, answer.url).toContain(id);
+        }
+        const nowhere = [
+          cloud.ironic('GET', `/v1/no-such-path/${id}`),
+          cloud.nova('GET', `/no-such-path/${id}`),
+          cloud.placement(`/no-such-path/${id}`),
+          cloud.glance(`/no-such-path/${id}`),
+        ];
+        for (const answer of await Promise.all(nowhere)) {
+          expect(answer.status, answer.url).toBe(404);
+          expect(answer.text, answer.url).not.toContain(id);
+        }
+      },
+    },
+    {
       id: 'discovery.keystone',
       call: 'keystone GET /v3 -> 200',
       says: 'the version document is told without a token',

@@ -207,7 +207,7 @@ export function keystoneCases(): readonly Case[] {
     {
       id: 'keystone.expired',
       call: 'every service GET -> 401',
-      says: 'a token is good everywhere until it expires and regions after',
+      says: 'a token is good everywhere until it expires and nowhere after',
       run: async (world) => {
         const seconds = 3;
         const token = await world.backend.shortToken(seconds);

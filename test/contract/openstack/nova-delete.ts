@@ -1,8 +1,8 @@
 import { expect } from 'vitest';
 import { fault } from './cloud.ts';
 import type { Answer } from './http.ts';
-import { serverOn } from './nova-boot.ts';
-import { inventory } from './placement.ts';
+import { boot, serverOn } from './nova-boot.ts';
+import { inventory, schedulable } from './placement.ts';
 import type { Case } from './suite.ts';
 import { nodeUuid, ORPHANED, ok, PROTECTED, STOPPED, type World } from './world.ts';
 
@@ -201,6 +201,25 @@ export function novaDeleteCases(): readonly Case[] {
         expect((await world.server(orphan)).body.server.status).toBe('ACTIVE');
         expect((await world.cloud.nova('DELETE', `/servers/${orphan}`)).status).toBe(204);
         await world.serverGone(orphan);
+      },
+    },
+    {
+      id: 'nova.boot.stale-provider',
+      call: 'nova POST /v2.1/servers -> 202, then ERROR',
+      says: 'a node deleted and made again before the next look passes for free in enroll: the boot is accepted and fails',
+      run: async (world) => {
+        // The moment of a look, so that the next is as far away as can be.
+        await world.until('a look', async () => (await inventory(world, PROTECTED))?.reserved === 0);
+        await world.remove(PROTECTED);
+        await world.create(PROTECTED);
+        await world.createPort(PROTECTED);
+        expect(await schedulable(world)).toContain(PROTECTED);
+        const { id } = ok(await boot(world, PROTECTED), 202).body.server;
+        const server = await world.serverIn(id, 'ERROR');
+        expect(server.fault?.message).toMatch(/^Exceeded maximum number of retries\. Exhausted all hosts/);
+        ok(await world.cloud.nova('DELETE', `/servers/${id}`), 204);
+        await world.serverGone(id);
+        expect(await world.node(PROTECTED)).toMatchObject({ provision_state: 'enroll', instance_uuid: null });
       },
     },
     {
