@@ -1,0 +1,115 @@
+import { isDeepStrictEqual } from 'node:util';
+import { INTERFACES } from '../../../src/sandbox/openstack/ironic/node-fields.ts';
+import type { NodeRecord, PortgroupRecord, PortRecord } from '../../../src/sandbox/openstack/records.ts';
+import type { Mirror } from '../world/mirror.ts';
+import type { World } from '../world/world.ts';
+import type { Invariant } from './invariant.ts';
+
+/** Everything that makes a node what it is, secrets unmasked. */
+interface Definition {
+  readonly node: Record<string, unknown>;
+  readonly ports: readonly Record<string, unknown>[];
+  readonly portgroups: readonly Record<string, unknown>[];
+}
+
+const NODE_FIELDS = [
+  'uuid',
+  'name',
+  'driver',
+  'driver_info',
+  'properties',
+  'network_data',
+  'resource_class',
+  'description',
+  'automated_clean',
+  'chassis_uuid',
+  'conductor_group',
+  'lessee',
+  'retired',
+  'retired_reason',
+  'shard',
+  'target_raid_config',
+] as const satisfies readonly (keyof NodeRecord)[];
+const PORT_FIELDS = [
+  'uuid',
+  'address',
+  'portgroup_uuid',
+  'extra',
+  'is_smartnic',
+  'local_link_connection',
+  'physical_network',
+  'pxe_enabled',
+] as const satisfies readonly (keyof PortRecord)[];
+const PORTGROUP_FIELDS = [
+  'uuid',
+  'address',
+  'name',
+  'mode',
+  'properties',
+  'extra',
+  'standalone_ports_supported',
+] as const satisfies readonly (keyof PortgroupRecord)[];
+
+/** Invariant 1: every node's full definition, BMC secrets, ports and traits included, is in at least one Ironic. */
+export class DefinitionsPresent implements Invariant {
+  readonly name = 'definitions present';
+  readonly #world: World;
+  readonly #original = new Map<string, Definition>();
+  /** By control plane and node. */
+  readonly #whole = new Map<string, boolean>();
+
+  constructor(world: World) {
+    this.#world = world;
+    for (const mirror of world.mirrors.values()) {
+      for (const uuid of mirror.nodes.keys()) this.accept(uuid, mirror);
+    }
+  }
+
+  /** What is there now is what is to be kept: at the beginning, and after a person has changed it. */
+  accept(uuid: string, mirror: Mirror): void {
+    const definition = definitionIn(mirror, uuid);
+    if (definition !== null) this.#original.set(uuid, definition);
+    this.#whole.set(`${mirror.name} ${uuid}`, definition !== null);
+  }
+
+  changed({ kind, uuid, controlPlane, before, after }: Parameters<NonNullable<Invariant['changed']>>[0]): void {
+    const node = kind.startsWith('port') ? String(after?.['node_uuid'] ?? before?.['node_uuid']) : uuid;
+    if (!/^(node\.(created|deleted|updated)|port)/.test(kind)) return;
+    const original = this.#original.get(node);
+    if (original === undefined) return;
+    const mirror = this.#world.mirror(controlPlane);
+    this.#whole.set(`${controlPlane} ${node}`, isDeepStrictEqual(definitionIn(mirror, node), original));
+    const somewhere = [...this.#world.mirrors.keys()].some((name) => this.#whole.get(`${name} ${node}`) === true);
+    if (!somewhere) {
+      this.#world.violate(this.name, `after ${kind} in ${controlPlane} no Ironic has the whole definition of ${node}`);
+    }
+  }
+}
+
+function definitionIn(mirror: Mirror, uuid: string): Definition | null {
+  const node = mirror.nodes.get(uuid);
+  if (node === undefined) return null;
+  const { ephyra: _marker, ...extra } = node.extra;
+  return {
+    node: { ...pick(node, NODE_FIELDS), extra, interfaces: interfacesOf(node), traits: [...node.traits].sort() },
+    ports: sorted(mirror.ports.get(uuid), PORT_FIELDS),
+    portgroups: sorted(mirror.portgroups.get(uuid), PORTGROUP_FIELDS),
+  };
+}
+
+/** One that is not set is the default. */
+const interfacesOf = (node: NodeRecord): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(INTERFACES).map(([kind, { default: usual }]) => [kind, node.interfaces[kind] ?? usual]),
+  );
+
+function sorted<T extends { readonly uuid: string }>(
+  items: ReadonlyMap<string, T> | undefined,
+  fields: readonly (keyof T)[],
+): Record<string, unknown>[] {
+  const all = [...(items?.values() ?? [])].sort((a, b) => (a.uuid < b.uuid ? -1 : 1));
+  return all.map((item) => pick(item, fields));
+}
+
+const pick = <T extends object>(item: T, fields: readonly (keyof T)[]): Record<string, unknown> =>
+  Object.fromEntries(fields.map((field) => [field, item[field]]));

@@ -1,0 +1,23 @@
+import type { MemberChange } from '../world/application.ts';
+import type { World } from '../world/world.ts';
+import type { Invariant } from './invariant.ts';
+
+/**
+ * Invariant 3, seen from the application: no machine stops under a member that is in service, unless a person or bad luck
+ * stopped it.
+ */
+export class NoHarm implements Invariant {
+  readonly name = 'no machine stops in service';
+  readonly #world: World;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  member({ before, after, by }: MemberChange): void {
+    if (by !== 'machine' || !before.up || after.up) return;
+    if (before.state !== 'in' && before.state !== 'draining') return;
+    if (this.#world.blamed.has(before.uuid)) return;
+    this.#world.violate(this.name, `the machine of ${before.name} has stopped while it was ${before.state}`);
+  }
+}

@@ -1,0 +1,110 @@
+import type { MembershipAnswer } from '../world/application.ts';
+import type { Call } from '../world/calls.ts';
+
+/** What Ironic has told a process of one node. */
+export interface NodeSaid {
+  readonly provisionState: string;
+  readonly instanceUuid: string | null;
+  readonly maintenance: boolean;
+  /** Deployment and epoch in `extra.ephyra`. */
+  readonly marker: { readonly deployment: string; readonly epoch: number } | 'invalid' | null;
+}
+
+/** An answer about one node that a process has received: when it was asked, and when it was true. */
+export interface Told {
+  readonly sentAt: number;
+  readonly servedAt: number;
+  readonly stale: boolean;
+  /** Null: not there. */
+  readonly node: NodeSaid | null;
+}
+
+interface Listing {
+  readonly sentAt: number;
+  readonly servedAt: number;
+  readonly stale: boolean;
+  readonly nodes: ReadonlyMap<string, NodeSaid>;
+}
+
+type Json = Record<string, unknown>;
+
+/**
+ * What each process has been told about nodes, seen from the wire: the only thing that can justify what it does. Of a list
+ * of several pages the first one's time counts.
+ */
+export class Knowledge {
+  readonly #lists = new Map<string, Listing>();
+  readonly #single = new Map<string, Told>();
+  readonly #pages = new Map<
+    string,
+    { sentAt: number; servedAt: number; stale: boolean; nodes: Map<string, NodeSaid> }
+  >();
+  readonly #membership = new Map<string, MembershipAnswer>();
+
+  delivered(call: Call, body: unknown): void {
+    if (call.method !== 'GET' || call.service !== 'ironic' || call.servedAt === null) return;
+    const [path = '', query = ''] = call.path.split('?');
+    const [, , kind, id, sub] = path.split('/');
+    if (kind !== 'nodes') return;
+    if (id === undefined || id === 'detail') {
+      if (call.status === 200) this.#page(call, query, body as Json);
+    } else if (sub === undefined && (call.status === 200 || call.status === 404)) {
+      const node = call.status === 404 ? null : said(body as Json);
+      const { sentAt, servedAt, stale } = call;
+      this.#single.set(keyOf(call.process, call.at, id), { sentAt, servedAt, stale, node });
+    }
+  }
+
+  #page(call: Call, query: string, body: Json): void {
+    const key = `${call.process} ${call.at}`;
+    const first = !query.includes('marker=');
+    const { sentAt, stale } = call;
+    const servedAt = call.servedAt ?? sentAt;
+    const pages = (first ? undefined : this.#pages.get(key)) ?? { sentAt, servedAt, stale, nodes: new Map() };
+    pages.stale ||= stale;
+    for (const node of body['nodes'] as Json[]) pages.nodes.set(String(node['uuid']), said(node));
+    if (body['next']) this.#pages.set(key, pages);
+    else {
+      this.#pages.delete(key);
+      const last = this.#lists.get(key);
+      if (last === undefined || last.sentAt <= pages.sentAt) this.#lists.set(key, pages);
+    }
+  }
+
+  answered(answer: MembershipAnswer): void {
+    this.#membership.set(`${answer.process} ${answer.uuid}`, answer);
+  }
+
+  /** The newest that the process knows of the node in a control plane; undefined: nothing. */
+  node(process: number, at: string, uuid: string): Told | undefined {
+    const list = this.#lists.get(`${process} ${at}`);
+    const single = this.#single.get(keyOf(process, at, uuid));
+    if (list === undefined) return single;
+    if (single !== undefined && single.sentAt > list.sentAt) return single;
+    const { sentAt, servedAt, stale, nodes } = list;
+    return { sentAt, servedAt, stale, node: nodes.get(uuid) ?? null };
+  }
+
+  membership(process: number, uuid: string): MembershipAnswer | undefined {
+    return this.#membership.get(`${process} ${uuid}`);
+  }
+}
+
+const keyOf = (process: number, at: string, uuid: string): string => `${process} ${at} ${uuid}`;
+
+function said(node: Json): NodeSaid {
+  const extra = (node['extra'] ?? {}) as Json;
+  const instance = node['instance_uuid'];
+  return {
+    provisionState: String(node['provision_state']),
+    instanceUuid: typeof instance === 'string' ? instance : null,
+    maintenance: node['maintenance'] === true,
+    marker: markerIn(extra['ephyra']),
+  };
+}
+
+export function markerIn(value: unknown): NodeSaid['marker'] {
+  if (value === undefined || value === null) return null;
+  const { deployment, epoch } = value as Json;
+  return typeof deployment === 'string' && typeof epoch === 'number' ? { deployment, epoch } : 'invalid';
+}

@@ -1,0 +1,43 @@
+import type { Change } from '../../../src/deployments/types.ts';
+import type { DeepReadonly, StoreState } from '../../../src/store/types.ts';
+import type { World } from '../world/world.ts';
+import type { Invariant } from './invariant.ts';
+
+/** Beginnings of every secret of the world: BMC passwords, Keystone's password, tokens, user data in text and base64. */
+const SECRETS = /bmc-secret-|keystone-secret|gAAAAA|userdata-secret|dXNlcmRhdGEtc2VjcmV0/;
+/** The whole view of a deployment is large: every so-many-th is searched, and each in which something ended. */
+const EVERY = 8;
+
+/** Invariant 9: no secret is in a log line, in what faces show, in a metric, in an answer, in an error or on disk. */
+export class NoSecrets implements Invariant {
+  readonly name = 'no secret gets out';
+  readonly #world: World;
+  #told = 0;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  stored(state: DeepReadonly<StoreState>): void {
+    this.#search('the store', JSON.stringify(state));
+  }
+
+  told(change: Change): void {
+    this.#told += 1;
+    this.#search('a change', JSON.stringify(change.kind === 'lock' ? change : change.event));
+    if (change.kind === 'lock') return;
+    const ends = change.event.type === 'state' || change.event.type === 'node_settled';
+    if (ends || this.#told % EVERY === 0) this.#search('a view', JSON.stringify(change.deployment));
+  }
+
+  output(where: 'log' | 'metrics' | 'answer', text: string): void {
+    this.#search(where, text);
+  }
+
+  #search(where: string, text: string): void {
+    const found = SECRETS.exec(text);
+    if (found === null) return;
+    const around = text.slice(Math.max(0, found.index - 80), found.index + 20);
+    this.#world.violate(this.name, `${where} has one: ...${around}...`);
+  }
+}

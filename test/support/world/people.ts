@@ -1,0 +1,85 @@
+import type { Answer, DeployRequest } from '../../../src/deployments/types.ts';
+import { isEnded } from '../../../src/store/state.ts';
+import type { World } from './world.ts';
+import { ALICE, BOB } from './world.ts';
+
+/** What people want of a deployment, in this order. They ask again when Ephyra is gone before it has answered. */
+export interface Wish {
+  readonly options?: NonNullable<DeployRequest['options']>;
+  readonly direction?: readonly [string, string];
+  /** Abort or stop it once so many nodes have moved, if it has not ended by then. */
+  readonly abortAfter?: number;
+  readonly stopAfter?: number;
+  /** Tells deliveries of the same wish from those of another. */
+  readonly key?: string;
+}
+
+export const hasEnded = (world: World): boolean => {
+  const { record } = world;
+  return record !== undefined && isEnded(record);
+};
+
+const moved = (world: World): number => world.record?.results.filter(({ place }) => place === 'moved').length ?? 0;
+
+/** Asks until there is an answer. @throws Error with the refusal */
+export async function insist<T>(
+  world: World,
+  question: Parameters<World['ask']>[0] & ((ephyra: World['ephyra']) => Promise<Answer<T>>),
+): Promise<T> {
+  for (;;) {
+    await world.until(() => world.process !== null, undefined, 'Ephyra');
+    const answer = (await world.ask(question)) as Answer<T> | null;
+    if (answer === null) continue;
+    if (answer.ok) return answer.value;
+    const { code, message, problems } = answer.refusal;
+    throw new Error(`${code}: ${message} ${problems.map(({ message: one }) => one).join(' ')}`);
+  }
+}
+
+/** Deploys and approves, resolves once it is under way. */
+export async function begin(world: World, wish: Wish = {}): Promise<string> {
+  const [source, target] = wish.direction ?? ['cp1', 'cp2'];
+  const idempotencyKey = wish.key ?? 'wish-1';
+  const { id } = await insist(world, (ephyra) =>
+    ephyra.deploy({
+      source,
+      target,
+      by: ALICE,
+      idempotencyKey,
+      ...(wish.options === undefined ? {} : { options: wish.options }),
+    }),
+  );
+  while (world.record?.state === 'awaiting_approval') {
+    await world.until(() => world.process !== null, undefined, 'Ephyra');
+    const answer = await world.ask((ephyra) => ephyra.approve({ id, by: BOB }));
+    if (answer?.ok === false && answer.refusal.code !== 'wrong_state') throw new Error(answer.refusal.message);
+  }
+  return id;
+}
+
+/** Lets people have their wish, to its end. Returns the state in which it ended. */
+export async function play(world: World, wish: Wish = {}): Promise<string> {
+  await begin(world, wish);
+  const limit = wish.abortAfter ?? wish.stopAfter;
+  if (limit !== undefined) {
+    await world.until(() => hasEnded(world) || moved(world) >= limit, undefined, `${limit} nodes moved`);
+    const intent = wish.abortAfter === undefined ? 'stop' : 'abort';
+    while (!hasEnded(world) && world.record?.intent !== intent) {
+      await world.until(() => world.process !== null, undefined, 'Ephyra');
+      const answer = await world.ask((ephyra) => ephyra[intent]({ by: ALICE }));
+      if (answer?.ok === false && answer.refusal.code !== 'wrong_state') throw new Error(answer.refusal.message);
+    }
+  }
+  await world.until(() => hasEnded(world), undefined, 'the end');
+  await rest(world);
+  return world.record?.state ?? 'none';
+}
+
+/** When it has ended, nothing more is done: not after a minute either. */
+async function rest(world: World): Promise<void> {
+  await world.until(() => world.process !== null, undefined, 'Ephyra');
+  const before = world.writes.length;
+  await world.pass(60_000);
+  const late = world.writes.slice(before);
+  if (late.length > 0) throw new Error(`writes after the end: ${late.map(({ write }) => write).join(', ')}`);
+}

@@ -1,0 +1,163 @@
+import type { Timers } from '../../../src/deployments/run.ts';
+import { AbortError } from '../../../src/openstack/errors.ts';
+import type { Clock } from '../../../src/openstack/http.ts';
+
+interface Alarm {
+  readonly at: number;
+  /** Orders alarms of the same instant. */
+  readonly tie: number;
+  fn: (() => void) | null;
+}
+
+/** Why {@link VirtualTime.run} came back: what was waited for is there, nothing is left to happen, or it is too late. */
+export type Ending = 'done' | 'idle' | 'late';
+
+/**
+ * Time that passes only when nothing is left to do now. Alarms go off one by one in order of their time, and all promises
+ * that one of them settles are followed to their end before the next.
+ */
+export class VirtualTime {
+  #now: number;
+  #made = 0;
+  readonly #heap: Alarm[] = [];
+  readonly #tie: (() => number) | null;
+
+  /** @param tie orders alarms of the same instant; default: first made, first served */
+  constructor(start: number, tie: (() => number) | null = null) {
+    this.#now = start;
+    this.#tie = tie;
+  }
+
+  readonly now = (): number => this.#now;
+
+  /** Runs `fn` once, `ms` from now, never before this call has returned; the result calls it off. */
+  readonly after = (ms: number, fn: () => void): (() => void) => {
+    this.#made += 1;
+    const alarm: Alarm = { at: this.#now + Math.max(0, ms), tie: this.#tie === null ? this.#made : this.#tie(), fn };
+    push(this.#heap, alarm);
+    return () => {
+      alarm.fn = null;
+    };
+  };
+
+  /** Lets time pass until `until` holds, but not beyond `limitMs` from now. */
+  async run(until: () => boolean, limitMs: number): Promise<Ending> {
+    const end = this.#now + limitMs;
+    for (;;) {
+      await settled();
+      if (until()) return 'done';
+      const next = this.#next();
+      if (next === undefined) return 'idle';
+      if (next.at > end) {
+        this.#now = end;
+        return 'late';
+      }
+      pop(this.#heap);
+      this.#now = next.at;
+      const { fn } = next;
+      next.fn = null;
+      fn?.();
+    }
+  }
+
+  #next(): Alarm | undefined {
+    for (;;) {
+      const first = this.#heap[0];
+      if (first === undefined || first.fn !== null) return first;
+      pop(this.#heap);
+    }
+  }
+}
+
+/** Resolves when no promise is left to be followed: a turn of the event loop comes after all of them. */
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+const before = (a: Alarm, b: Alarm): boolean => a.at < b.at || (a.at === b.at && a.tie < b.tie);
+
+function push(heap: Alarm[], alarm: Alarm): void {
+  let at = heap.length;
+  heap.push(alarm);
+  while (at > 0) {
+    const parent = (at - 1) >> 1;
+    const above = heap[parent];
+    if (above === undefined || !before(alarm, above)) break;
+    heap[at] = above;
+    at = parent;
+  }
+  heap[at] = alarm;
+}
+
+function pop(heap: Alarm[]): void {
+  const last = heap.pop();
+  if (last === undefined || heap.length === 0) return;
+  let at = 0;
+  for (;;) {
+    let child = 2 * at + 1;
+    const left = heap[child];
+    if (left === undefined) break;
+    const right = heap[child + 1];
+    let least = left;
+    if (right !== undefined && before(right, left)) {
+      child += 1;
+      least = right;
+    }
+    if (!before(least, last)) break;
+    heap[at] = least;
+    at = child;
+  }
+  heap[at] = last;
+}
+
+/** Time as one process has it: when the process is killed, nothing that it waited for ever comes. */
+export interface ProcessTime extends Clock {
+  /** Runs `fn` once after `ms`; the result calls it off. */
+  after(ms: number, fn: () => void): () => void;
+  readonly timers: Timers;
+  kill(): void;
+}
+
+/** @param skewMs how much the process's clock is ahead of the world's */
+export function processTime(time: VirtualTime, skewMs = 0): ProcessTime {
+  let alive = true;
+  const pending = new Set<() => void>();
+  const after = (ms: number, fn: () => void): (() => void) => {
+    if (!alive) return () => undefined;
+    const cancel = time.after(ms, () => {
+      pending.delete(cancel);
+      fn();
+    });
+    pending.add(cancel);
+    return () => {
+      pending.delete(cancel);
+      cancel();
+    };
+  };
+  return {
+    now: () => time.now() + skewMs,
+    after,
+    sleep: (ms, signal) =>
+      new Promise((resolve, reject) => {
+        if (signal?.aborted) return reject(new AbortError(signal.reason));
+        const cancel = after(ms, () => {
+          signal?.removeEventListener('abort', stop);
+          resolve();
+        });
+        const stop = () => {
+          cancel();
+          reject(new AbortError(signal?.reason));
+        };
+        signal?.addEventListener('abort', stop, { once: true });
+      }),
+    timers: {
+      setTimeout: (fn, ms) => after(ms, fn),
+      clearTimeout: (id) => {
+        if (typeof id === 'function') id();
+      },
+    },
+    kill() {
+      alive = false;
+      for (const cancel of pending) cancel();
+      pending.clear();
+    },
+  };
+}
