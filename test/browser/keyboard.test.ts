@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Demo } from './support/demo.ts';
-import { startDemo } from './support/demo.ts';
+import type { Demo } from '../e2e/support/demo.ts';
+import { startDemo } from '../e2e/support/demo.ts';
 import { eventually, eventuallyReads, read } from './support/eventually.ts';
 import { Person } from './support/person.ts';
 

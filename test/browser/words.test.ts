@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Demo } from './support/demo.ts';
-import { startDemo } from './support/demo.ts';
+import type { Demo } from '../e2e/support/demo.ts';
+import { startDemo } from '../e2e/support/demo.ts';
 import { eventually, eventuallyReads, read } from './support/eventually.ts';
 import { Person } from './support/person.ts';
 

@@ -8,6 +8,10 @@ const PATIENCE_MS = 40_000;
 export interface Demo {
   /** Of the page. */
   readonly url: string;
+  /** Of Ephyra's metrics. */
+  readonly metrics: string;
+  /** Of the process with the emulators; Ephyra is its child. */
+  readonly pid: number;
   stop(): Promise<void>;
 }
 
@@ -15,17 +19,17 @@ export interface Demo {
 export async function startDemo(args: readonly string[] = []): Promise<Demo> {
   const child = spawn(process.execPath, [DEMO, '--port', '0', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   let printed = '';
-  const url = await new Promise<string>((resolve, reject) => {
+  const address = (label: string): string | undefined => new RegExp(`${label}\\s+(http://\\S+)`).exec(printed)?.[1];
+  await new Promise<void>((resolve, reject) => {
     const timer = setTimeout(() => {
       child.kill('SIGKILL');
-      reject(new Error(`The demo printed no address in ${PATIENCE_MS / 1000} s:\n${printed}`));
+      reject(new Error(`The demo did not come up in ${PATIENCE_MS / 1000} s:\n${printed}`));
     }, PATIENCE_MS);
     const read = (chunk: string) => {
       printed += chunk;
-      const [, found] = /Open\s+(http:\/\/\S+)/.exec(printed) ?? [];
-      if (found === undefined || !printed.includes('Ctrl-C')) return;
+      if (!printed.includes('Ctrl-C ends it')) return;
       clearTimeout(timer);
-      resolve(found);
+      resolve();
     };
     for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', read);
     child.once('exit', (code, signal) => {
@@ -33,9 +37,15 @@ export async function startDemo(args: readonly string[] = []): Promise<Demo> {
       reject(new Error(`The demo ended (${signal ?? code}):\n${printed}`));
     });
   });
-  return { url, stop: () => end(child) };
+  const [url, metrics] = [address('Open'), address('Metrics')];
+  if (url === undefined || metrics === undefined || child.pid === undefined) {
+    child.kill('SIGKILL');
+    throw new Error(`The demo printed no addresses:\n${printed}`);
+  }
+  return { url, metrics, pid: child.pid, stop: () => end(child) };
 }
 
+/** As Ctrl-C does it; hard when that takes too long. */
 async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
