@@ -1,5 +1,6 @@
+import type { Health, Membership } from '../../machines/domain.ts';
 import { Failure } from '../../machines/errors.ts';
-import type { ApplicationNode, PluginFactory } from '../../machines/plugin.ts';
+import type { ApplicationNode, NodeHealth, PluginContext, PluginFactory, PluginSetup } from '../../machines/plugin.ts';
 import { parseOptions } from '../support/options.ts';
 import { throwIfAborted } from '../support/wait.ts';
 import { verifyApplication } from './application.ts';
@@ -35,6 +36,20 @@ export const createPlugin: PluginFactory = (setup) => {
     return role;
   };
 
+  const verify = async (node: ApplicationNode, context: PluginContext): Promise<NodeHealth> => {
+    let role: RoleOptions;
+    try {
+      role = roleOf(node);
+    } catch (error) {
+      return { health: 'unknown', membership: 'unknown', reasons: [(error as Failure).message] };
+    }
+    const parts = [
+      ...(isBound(cluster, node) ? [await verifyMaster(cluster, node, context)] : []),
+      ...(worker(role) ? [await verifyWorker(cluster, node, role, context)] : []),
+    ];
+    return parts.length === 0 ? verifyOther(cluster, context) : together(parts);
+  };
+
   return {
     name: 'hadoop',
     async removeNode(node, context) {
@@ -52,27 +67,13 @@ export const createPlugin: PluginFactory = (setup) => {
       if (worker(role)) await addWorker(cluster, node, role, context);
     },
     async verifyNode(node, context) {
-      let role: RoleOptions;
-      try {
-        role = roleOf(node);
-      } catch (error) {
-        return { health: 'unknown', membership: 'unknown', reasons: [(error as Failure).message] };
-      }
-      const parts = [
-        ...(isBound(cluster, node) ? [await verifyMaster(cluster, node, context)] : []),
-        ...(worker(role) ? [await verifyWorker(cluster, node, role, context)] : []),
-      ];
-      if (parts.length === 0) return verifyOther(cluster, context);
-      const has = (health: string) => parts.some((part) => part.health === health);
-      const all = (membership: string) => parts.every((part) => part.membership === membership);
-      const some = (membership: string) => parts.some((part) => part.membership === membership);
-      return {
-        health: has('unhealthy') ? 'unhealthy' : has('unknown') ? 'unknown' : 'healthy',
-        membership: some('in') ? 'in' : all('out') ? 'out' : 'unknown',
-        reasons: parts.flatMap((part) => part.reasons),
-      };
+      const late = ['Hadoop did not answer in time'];
+      return inTime(setup, context, verify(node, context), { health: 'unknown', membership: 'unknown', reasons: late });
     },
-    verifyApplication: (context) => verifyApplication(cluster, context),
+    async verifyApplication(context) {
+      const late = ['Hadoop did not answer in time'];
+      return inTime(setup, context, verifyApplication(cluster, context), { health: 'unknown', reasons: late });
+    },
     async close() {
       cluster.close();
     },
@@ -80,3 +81,31 @@ export const createPlugin: PluginFactory = (setup) => {
 };
 
 export default createPlugin;
+
+/** A node with several parts: in while one is, out only when all are, as ill as the worst. */
+function together(parts: readonly NodeHealth[]): NodeHealth {
+  const health = (wanted: Health) => parts.some((part) => part.health === wanted);
+  const is = (wanted: Membership) => (part: NodeHealth) => part.membership === wanted;
+  return {
+    health: health('unhealthy') ? 'unhealthy' : health('unknown') ? 'unknown' : 'healthy',
+    membership: parts.some(is('in')) ? 'in' : parts.every(is('out')) ? 'out' : 'unknown',
+    reasons: parts.flatMap((part) => part.reasons),
+  };
+}
+
+/** Beyond this a timer of Node fires at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** The answer, or at the deadline the one for "too late": masters that hang must not hold up who asks. */
+async function inTime<T>(setup: PluginSetup, context: PluginContext, work: Promise<T>, late: T): Promise<T> {
+  const done = new AbortController();
+  const tooLate = setup
+    .sleep(Math.min(LONGEST_TIMER_MS, Math.max(0, context.deadline - setup.now())), done.signal)
+    .then(() => late);
+  tooLate.catch(() => {});
+  try {
+    return await Promise.race([work, tooLate]);
+  } finally {
+    done.abort();
+  }
+}

@@ -105,8 +105,6 @@ function workerState(means: Means, machine: Machine): { state: string; detail: s
     return { state: 'in service', detail: `${hdfs.blocks.heldBy(machine.host).size} blocks` };
   }
   if (nodeManager?.state === 'UNHEALTHY') return { state: 'unhealthy', detail: 'bad disks' };
-  return {
-    state: dataNode && nodeManager && dataNode.admin !== ADMIN_STATES.inService ? 'leaving' : 'joining',
-    detail,
-  };
+  const wantedOut = yarn.excluded(machine.host) || (dataNode && dataNode.admin !== ADMIN_STATES.inService);
+  return { state: wantedOut ? 'leaving' : 'joining', detail };
 }
