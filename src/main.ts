@@ -100,8 +100,10 @@ async function serve(path: string): Promise<void> {
     metrics: { text: () => metrics.text(), contentType: metrics.registry.contentType },
     log,
   });
-  await slack?.start();
+  // Slack is told what happens, it is not waited for.
+  const connected = slack?.start();
   core.deployments.resume();
+  await connected;
   const sweep = setInterval(() => {
     core.deployments.sweep().catch((error: unknown) => log.error({ err: error }, 'sweep failed'));
   }, SWEEP_MS);
@@ -114,8 +116,8 @@ async function serve(path: string): Promise<void> {
   const shutdown = async (signal: string): Promise<void> => {
     log.info({ signal }, 'shutting down; what is under way goes on at the next start');
     clearInterval(sweep);
-    await slack?.stop();
     await core.close();
+    await slack?.stop();
     await http.close();
     await store.close();
     process.exit(0);

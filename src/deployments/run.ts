@@ -57,7 +57,7 @@ export function startRun(setup: RunSetup): Run {
       intent: record.intent,
     },
   });
-  actor.subscribe({
+  const subscription = actor.subscribe({
     complete: () => {
       const { output } = actor.getSnapshot();
       if (output === undefined) listener.broken(new Error('the migration ended without an outcome'));
@@ -69,6 +69,10 @@ export function startRun(setup: RunSetup): Run {
   return {
     stop: () => actor.send({ type: 'STOP' }),
     abort: () => actor.send({ type: 'ABORT' }),
-    drop: () => void actor.stop(),
+    drop: () => {
+      // A stopped actor completes without an outcome; that is no end of the deployment.
+      subscription.unsubscribe();
+      actor.stop();
+    },
   };
 }

@@ -61,6 +61,9 @@ export async function runAuto(options: AutoOptions): Promise<number> {
       options.out(`Harm to Hadoop: ${host} ${what}: ${detail}`);
     options.out(`The last lines of Ephyra's log:\n${ephyra.tail()}`);
   } finally {
+    for (const { at, host, what, detail } of sandbox.hadoop.harm()) {
+      options.out(`Harm to Hadoop at ${new Date(at).toISOString()}: ${host} ${what}: ${detail}`);
+    }
     stopListening();
     await ephyra.terminate();
     await sandbox.close();
