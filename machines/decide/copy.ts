@@ -1,8 +1,8 @@
 import type { Move, NodeFacts, Observation, SideObservation, Want } from '../domain.ts';
 import type { Decision } from './decision.ts';
-import { act, bothNodes, DEFINITIONS, fail, instancesAt, known, nodesAt, wait } from './decision.ts';
+import { act, bothNodes, DEFINITIONS, fail, instancesAt, known, MEMBERSHIP, nodesAt, wait } from './decision.ts';
 import { leave } from './leave.ts';
-import { inert, ours } from './nodes.ts';
+import { inert, ours, unlessOutOfService } from './nodes.ts';
 import { foreign, lockedBy } from './refusals.ts';
 
 /** At rest in `from`, absent in `to`: the definition is copied. */
@@ -60,9 +60,12 @@ export function inBoth(
   const equal = known(seen.definitionsEqual, DEFINITIONS, 'copy', 'The two definitions cannot be compared');
   if (!equal.ok) return equal.decision;
   if (equal.value !== true) return act('copy', { name: 'copyDefinition', at: move.to, evidence: bothNodes(move) });
-  return act('unenroll', {
-    name: 'unenroll',
-    at: move.from,
-    evidence: [...bothNodes(move), instancesAt(move.from), DEFINITIONS],
-  });
+  return (
+    unlessOutOfService(seen, move, 'unenroll') ??
+    act('unenroll', {
+      name: 'unenroll',
+      at: move.from,
+      evidence: [...bothNodes(move), instancesAt(move.from), DEFINITIONS, MEMBERSHIP],
+    })
+  );
 }
