@@ -22,6 +22,8 @@ export interface CommandOptions {
   readonly signal?: AbortSignal;
   /** Bytes kept of each of stdout (its end) and stderr (its end). Default 256 KiB. */
   readonly keepBytes?: number;
+  /** From SIGTERM until SIGKILL. Default 2000 ms. */
+  readonly killAfterMs?: number;
   /** Called with each complete line of stdout as it comes. */
   readonly onLine?: (line: string) => void;
 }
@@ -57,7 +59,7 @@ export function runCommand(argv: readonly string[], options: CommandOptions): Pr
 
     const endGroup = () => {
       killGroup(child.pid, 'SIGTERM');
-      killTimer ??= setTimeout(() => killGroup(child.pid, 'SIGKILL'), KILL_AFTER_MS);
+      killTimer ??= setTimeout(() => killGroup(child.pid, 'SIGKILL'), options.killAfterMs ?? KILL_AFTER_MS);
     };
     const timer = setTimeout(
       () => {

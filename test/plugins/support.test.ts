@@ -1,3 +1,6 @@
+import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { snapshots } from '../../plugins/hadoop/snapshot.ts';
 import { durationMs } from '../../plugins/support/duration.ts';
@@ -151,6 +154,18 @@ describe('runCommand', () => {
     expect(result.code).toBe(0);
     expect(Buffer.byteLength(result.stdout)).toBe(100);
     expect(lastLine(result.stdout)).toBe('line 2999');
+  });
+
+  test('kills a program and its children that do not listen to SIGTERM', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'process-'));
+    const path = join(folder, 'marks');
+    const script = `trap '' TERM; (while :; do echo . >> "${path}"; sleep 0.01; done) & wait`;
+    const result = await runCommand(['/bin/sh', '-c', script], { timeoutMs: 200, killAfterMs: 100 });
+    expect(result).toMatchObject({ code: null, signal: 'SIGKILL', timedOut: true });
+    const size = (await stat(path)).size;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect((await stat(path)).size).toBe(size);
+    await rm(folder, { recursive: true });
   });
 
   test('does not mind a program that does not read its input', async () => {

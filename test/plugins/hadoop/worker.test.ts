@@ -73,9 +73,7 @@ describe('a worker that moves', () => {
     const path = join(b.folder, 'conf', 'yarn.exclude.xml');
     const theirs = '<?xml version="1.0"?>\n<hosts>\n  <host><name>gone-1</name></host>\n</hosts>\n';
     await writeFile(path, theirs);
-    const conf = JSON.parse(await readFile(join(b.folder, 'bin', 'emulator.json'), 'utf8'));
-    conf.files.yarnExclude = path;
-    await writeFile(join(b.folder, 'bin', 'emulator.json'), JSON.stringify(conf));
+    b.files['yarnExclude'] = path;
     await b.plugin.removeNode(worker, context());
     expect(await readFile(path, 'utf8')).toContain('<host><name>worker-1</name><timeout>3600</timeout></host>');
     await b.plugin.addNode(worker, context());
@@ -104,7 +102,7 @@ describe('a worker that moves', () => {
         refreshAgain: '200ms',
         yarn: {
           ...(options['yarn'] as object),
-          startNode: [process.execPath, join(folder, 'bin', 'yarn.mjs'), '--daemon', 'start', 'nodemanager', '{host}'],
+          startNode: [join(folder, 'bin', 'yarn'), '--daemon', 'start', 'nodemanager', '{host}'],
         },
       }),
     });
