@@ -11,17 +11,24 @@ export interface HadoopHosts {
   readonly all: readonly string[];
 }
 
+/**
+ * What may be written into a hosts file. Names of instances are chosen by whoever boots them: one with a line break in
+ * it would take another node out.
+ */
+const HOST = /^[a-z0-9](?:[a-z0-9._:-]*[a-z0-9])?$/;
+
 /** How Hadoop calls the machine of a node, by the option `host`. */
 export function hadoopHosts(options: Pick<HadoopOptions, 'host'>, node: ApplicationNode): HadoopHosts {
   const { from, suffix } = options.host;
   const full = (name: string) => `${name}${suffix}`.toLowerCase();
+  const usable = (names: readonly string[]) => names.map(full).filter((host) => HOST.test(host));
   if (from === 'address') {
-    const before = node.addressesBefore.map(full);
-    const after = node.addressesAfter.map(full);
+    const before = usable(node.addressesBefore);
+    const after = usable(node.addressesAfter);
     return { before, after, all: [...new Set([...before, ...after])] };
   }
   const name = from === 'instanceName' ? node.instanceName : node.name;
-  const hosts = name === null || name === '' ? [] : [full(name)];
+  const hosts = name === null || name === '' ? [] : usable([name]);
   return { before: hosts, after: hosts, all: hosts };
 }
 

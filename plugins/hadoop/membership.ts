@@ -159,11 +159,17 @@ function hdfsNode(entry: HdfsNode, node: ApplicationNode, heartbeatMs: number): 
   }
 }
 
-/** A listed host that has the same first label as ours but another name: then the option `host` is probably wrong. */
+/**
+ * A listed host that is probably ours under another name: with or without its domain, or as Nova makes a host name of
+ * an instance's name (blanks, underscores and dots become hyphens). Then the option `host` is wrong, and that the name
+ * is not listed says nothing.
+ */
 function lookalike(hosts: HadoopHosts, listed: Iterable<string>): string | undefined {
-  const label = (host: string) => (/^[\d.]+$|:/.test(host) ? host : (host.split('.')[0] ?? host));
-  const ours = new Set(hosts.all.map(label));
-  for (const host of listed) if (ours.has(label(host))) return host;
+  const address = (host: string) => /^[\d.]+$|:/.test(host);
+  const forms = (host: string) =>
+    address(host) ? [host] : [host.split('.')[0] ?? host, host].map((form) => form.replaceAll(/[._\s]+/g, '-'));
+  const ours = new Set(hosts.all.flatMap(forms));
+  for (const host of listed) if (forms(host).some((form) => ours.has(form))) return host;
   return undefined;
 }
 

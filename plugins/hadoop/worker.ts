@@ -244,7 +244,10 @@ function named(cluster: Cluster, node: ApplicationNode): HadoopHosts {
 }
 
 function noName(cluster: Cluster, node: ApplicationNode): string {
-  return `How Hadoop calls ${node.name} is not known: it has no ${cluster.options.host.from}.`;
+  const { from } = cluster.options.host;
+  const name = from === 'instanceName' ? node.instanceName : from === 'nodeName' ? node.name : null;
+  const why = name ? `its ${from} ${JSON.stringify(name)} is not a host name` : `it has no ${from}`;
+  return `How Hadoop calls ${node.name} is not known: ${why}.`;
 }
 
 /**

@@ -286,6 +286,18 @@ describe('removeNode', () => {
     await b.plugin.removeNode(worker, context());
   });
 
+  test.each(['a\nworker-5', 'a b', 'worker-1 # x', '<x>', '-rf', ''])(
+    'does not write %j into a hosts file',
+    async (name) => {
+      b = await bench();
+      const strange = { ...worker, instanceName: name };
+      await expect(b.plugin.removeNode(strange, context())).rejects.toMatchObject({ reason: 'application_unknown' });
+      await expect(b.plugin.addNode(strange, context())).rejects.toMatchObject({ reason: 'application_unknown' });
+      expect(await b.plugin.verifyNode(strange, context())).toMatchObject({ health: 'unknown', membership: 'unknown' });
+      expect(await readFile(b.installation.yarnExclude, 'utf8')).toBe('');
+    },
+  );
+
   test('refuses a role that nobody described', async () => {
     b = await bench();
     await expect(b.plugin.removeNode({ ...worker, role: 'kafka' }, context())).rejects.toMatchObject({
@@ -388,6 +400,16 @@ describe('verifyNode', () => {
     expect(seen.reasons.join()).toContain('knows the machine as worker-1');
     const byAddress = await b.plugin.verifyNode({ ...worker, instanceName: 'else' }, context());
     expect(byAddress.reasons.join()).toContain('HDFS: knows the machine as worker-1');
+  });
+
+  test('takes a name as Nova writes it on the machine for the same machine', async () => {
+    b = await bench();
+    const stranger = node('worker_1');
+    await b.plugin.verifyNode(stranger, context());
+    await delay(400);
+    const seen = await b.plugin.verifyNode(stranger, context());
+    expect(seen).toMatchObject({ health: 'unknown', membership: 'unknown' });
+    expect(seen.reasons.join()).toContain('YARN: knows the machine as worker-1');
   });
 
   test('needs no more questions for three hundred nodes than for three', async () => {
