@@ -73,7 +73,7 @@ const RULES: readonly { readonly rule: string; readonly check: Check }[] = [
   },
   { rule: 'In silence verifyNode and verifyApplication answer unknown', check: silenceIsUnknown },
   { rule: 'In silence removeNode does not resolve', check: silenceNeverRemoves },
-  { rule: 'Whatever it throws is a Failure with a reason from the list', check: failuresAreFailures },
+  { rule: 'Whatever it throws can be understood, a cancelled wait as cancelled', check: errorsAreUnderstood },
   { rule: 'close resolves', check: closes },
 ];
 
@@ -262,23 +262,29 @@ async function silenceNeverRemoves(bench: ConformanceBench, times: Times): Promi
   must(ended.how === 'rejected', 'it resolved');
 }
 
-async function failuresAreFailures(bench: ConformanceBench, times: Times): Promise<void> {
-  const seen: unknown[] = [];
+async function errorsAreUnderstood(bench: ConformanceBench, times: Times): Promise<void> {
   const fired = context(times.patienceMs, AbortSignal.abort());
-  seen.push((await outcome(bench.plugin.removeNode(bench.node, fired))).error);
-  if (bench.silence) {
-    await bench.silence();
-    seen.push((await outcome(bench.plugin.removeNode(bench.node, context(times.watchMs)))).error);
-  }
-  for (const error of seen) {
-    // By shape: a third party's copy of the class is another class.
-    const failure = error as { reason?: unknown; next?: unknown; message?: unknown } | undefined;
-    must(
-      REASONS.some((reason) => reason === failure?.reason) &&
-        ['retry', 'stop', 'ask', 'cancelled'].includes(String(failure?.next)),
-      `it threw ${String(error)}: reason "${String(failure?.reason)}", next "${String(failure?.next)}"`,
-    );
-  }
+  const cancelled = (await outcome(bench.plugin.removeNode(bench.node, fired))).error as
+    | { name?: unknown; next?: unknown }
+    | undefined;
+  must(
+    cancelled?.next === 'cancelled' || cancelled?.name === 'AbortError',
+    `cancelled, it threw ${String(cancelled)}, which counts as a failure`,
+  );
+  if (!bench.silence) return;
+  await bench.silence();
+  const { error } = await outcome(bench.plugin.removeNode(bench.node, context(times.watchMs)));
+  must(
+    error instanceof Error && error.message !== '',
+    `it threw ${String(error)}, which is not an error with a message`,
+  );
+  // By shape: a third party's copy of the class is another class.
+  const { reason, next } = error as { reason?: unknown; next?: unknown };
+  if (reason === undefined && next === undefined) return;
+  must(
+    REASONS.some((known) => known === reason) && ['retry', 'stop', 'ask', 'cancelled'].includes(String(next)),
+    `it threw an error with reason "${String(reason)}" and next "${String(next)}"`,
+  );
 }
 
 async function closes(bench: ConformanceBench, times: Times): Promise<void> {

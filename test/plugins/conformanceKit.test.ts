@@ -178,6 +178,21 @@ const MUTANTS: readonly [string, string, (app: Application) => ApplicationPlugin
     }),
   ],
   [
+    'makes up reasons',
+    'Whatever it throws',
+    (app) => ({
+      ...good(app),
+      removeNode: (n, c) =>
+        good(app)
+          .removeNode(n, c)
+          .catch((error: Failure) => {
+            throw error.next === 'cancelled'
+              ? error
+              : Object.assign(new Error('no'), { reason: 'tired', next: 'retry' });
+          }),
+    }),
+  ],
+  [
     'gives no reasons',
     'removeNode resolves only once',
     (app) => ({ ...good(app), verifyNode: async (n, c) => ({ ...(await good(app).verifyNode(n, c)), reasons: [] }) }),
