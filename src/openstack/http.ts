@@ -33,6 +33,8 @@ export interface HttpResponse {
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
+  /** The value of `body`, from a transport that has it without reading a text; not to be changed. */
+  readonly json?: unknown;
 }
 
 /** Sends one request, once. Throws when there is no answer; any status is an answer. */
@@ -203,7 +205,8 @@ function request(call: HttpCall, tls: TlsConfig, signal: AbortSignal): HttpReque
   };
 }
 
-class TimedOut extends Error {}
+/** Why a request was ended: not an error, so that none is made for each request that is answered in time. */
+const TIMED_OUT = Symbol('timed out');
 
 const PROCESS_TIMERS: NonNullable<HttpDeps['timers']> = {
   setTimeout: (fn, ms) => setTimeout(fn, ms),
@@ -218,8 +221,7 @@ async function withTimeout<T>(
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const inner = new AbortController();
-  const timedOut = new TimedOut();
-  const timer = timers.setTimeout(() => inner.abort(timedOut), timeoutMs);
+  const timer = timers.setTimeout(() => inner.abort(TIMED_OUT), timeoutMs);
   const onOuter = () => inner.abort(outer?.reason);
   if (outer?.aborted) onOuter();
   outer?.addEventListener('abort', onOuter, { once: true });
@@ -232,7 +234,7 @@ async function withTimeout<T>(
   try {
     return await Promise.race([ended, work(inner.signal)]);
   } catch (thrown) {
-    throw inner.signal.reason === timedOut ? timedOut : thrown;
+    throw inner.signal.reason === TIMED_OUT ? TIMED_OUT : thrown;
   } finally {
     timers.clearTimeout(timer);
     outer?.removeEventListener('abort', onOuter);
@@ -251,7 +253,7 @@ async function sleepOrAbort(clock: Clock, ms: number, signal: AbortSignal | unde
 const NEVER_SENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']);
 
 function noAnswer(controlPlane: string, call: HttpCall, thrown: unknown, timeoutMs: number): OpenStackError {
-  const timedOut = thrown instanceof TimedOut;
+  const timedOut = thrown === TIMED_OUT;
   const code = codeOf(thrown);
   const tlsProblem = code !== null && /^(ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|ERR_SSL)/.test(code);
   const isRead = call.method === 'GET' || call.method === 'HEAD';

@@ -57,7 +57,7 @@ async function onePass<S extends z.ZodType>(
   list: ListCall<S>,
   call: ServiceCall,
 ): Promise<z.output<S>[]> {
-  const schema = z.looseObject({ [list.key]: z.array(list.item) });
+  const schema = pageOf(list);
   const found = new Map<string, z.output<S>>();
   const asked = new Set<string>();
   let rawQuery = call.rawQuery;
@@ -77,6 +77,17 @@ async function onePass<S extends z.ZodType>(
     asked.add(next);
     rawQuery = next;
   }
+}
+
+/** Schemas are compiled when they are first used: one for each kind of list, not one for each list. */
+const PAGES = new WeakMap<z.ZodType, Map<string, z.ZodType<Record<string, unknown>>>>();
+
+function pageOf<S extends z.ZodType>({ key, item }: ListCall<S>): z.ZodType<Record<string, unknown>> {
+  const known = PAGES.get(item) ?? new Map<string, z.ZodType<Record<string, unknown>>>();
+  PAGES.set(item, known);
+  const page = known.get(key) ?? z.looseObject({ [key]: z.array(item) });
+  known.set(key, page);
+  return page;
 }
 
 function nextLink(page: Record<string, unknown>, list: { key: string; style: NextStyle }): string | null {

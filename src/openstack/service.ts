@@ -149,7 +149,8 @@ export function createServiceClient(
         remedy: 'Check the endpoint of this service and the proxies before it.',
       });
     }
-    return { status: response.status, body: parseJson(response.body), url, response };
+    const body = response.json === undefined ? parseJson(response.body) : response.json;
+    return { status: response.status, body, url, response };
   }
 
   function errorData(call: ServiceCall, url: string, response: HttpResponse | null) {

@@ -19,6 +19,8 @@ interface Token {
   readonly id: string;
   readonly projectId: string | null;
   readonly catalog: Catalog;
+  /** Found in the catalog already. */
+  readonly endpoints: Map<CatalogService, Endpoint>;
   /** By our own clock: the server's may differ, so only the length of its life is taken from the answer. */
   readonly expiresAt: number;
   readonly lifeMs: number;
@@ -106,6 +108,7 @@ export function createSession(controlPlane: string, cloud: CloudConfig, http: Ht
       id,
       projectId: body.project?.id ?? null,
       catalog: body.catalog ?? [],
+      endpoints: new Map(),
       lifeMs: Number.isFinite(lifeMs) ? lifeMs : 0,
       expiresAt: asked + (Number.isFinite(lifeMs) ? lifeMs : 0),
     };
@@ -165,7 +168,10 @@ export function createSession(controlPlane: string, cloud: CloudConfig, http: Ht
       return (await token(signal)).projectId;
     },
     async endpoint(service, signal) {
-      return findEndpoint((await token(signal)).catalog, cloud, controlPlane, service);
+      const { catalog, endpoints } = await token(signal);
+      const known = endpoints.get(service) ?? findEndpoint(catalog, cloud, controlPlane, service);
+      endpoints.set(service, known);
+      return known;
     },
     async send(call, lastsMs) {
       const withToken = (id: string): HttpCall => ({ ...call, headers: { ...call.headers, 'x-auth-token': id } });

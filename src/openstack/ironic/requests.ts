@@ -70,6 +70,7 @@ export interface ChassisBody {
   readonly extra?: Readonly<Record<string, unknown>>;
 }
 
+const driversSchema = z.object({ drivers: z.array(driverSchema) });
 const byUuid = (item: { uuid: string }) => item.uuid;
 
 export function createIronic(client: ServiceClient): Ironic {
@@ -172,7 +173,7 @@ export function createIronic(client: ServiceClient): Ironic {
       });
     },
     async listDrivers(o) {
-      const answer = await client.json(z.object({ drivers: z.array(driverSchema) }), {
+      const answer = await client.json(driversSchema, {
         method: 'GET',
         route: '/drivers',
         query: { detail: true },

@@ -41,6 +41,11 @@ export interface Nova {
  */
 const NOVA_WORKS_MS = 15 * 60_000;
 
+const oneServer = z.object({ server: serverSchema });
+const createdServer = z.object({ server: z.object({ id: z.string() }) });
+const oneKeypair = z.object({ keypair: keypairSchema });
+const oneQuota = z.object({ quota_set: quotaSchema });
+
 export function createNova(client: ServiceClient): Nova {
   const list = <S extends z.ZodType>(
     key: string,
@@ -70,7 +75,7 @@ export function createNova(client: ServiceClient): Nova {
     listServers: (o) =>
       list('servers', serverSchema, (server) => server.id, '/servers/detail', { all_tenants: '1' }, o),
     async getServer(id, o) {
-      const answer = await client.jsonOrNull(z.object({ server: serverSchema }), {
+      const answer = await client.jsonOrNull(oneServer, {
         method: 'GET',
         route: '/servers/{id}',
         params: { id },
@@ -81,7 +86,7 @@ export function createNova(client: ServiceClient): Nova {
     },
     async createServer(server, o) {
       // The answer also has adminPass: only the id is read.
-      const answer = await client.json(z.object({ server: z.object({ id: z.string() }) }), {
+      const answer = await client.json(createdServer, {
         method: 'POST',
         route: '/servers',
         body: { server },
@@ -106,18 +111,11 @@ export function createNova(client: ServiceClient): Nova {
     startServer: (id, o) => action(id, 'os-start', o),
     listFlavors: (o) => list('flavors', flavorSchema, (it) => it.id, '/flavors/detail', { is_public: 'None' }, o),
     async listKeypairs(o) {
-      const wrapped = await list(
-        'keypairs',
-        z.object({ keypair: keypairSchema }),
-        (it) => it.keypair.name,
-        '/os-keypairs',
-        {},
-        o,
-      );
+      const wrapped = await list('keypairs', oneKeypair, (it) => it.keypair.name, '/os-keypairs', {}, o);
       return wrapped.map((it) => it.keypair);
     },
     async getKeypair(name, o) {
-      const answer = await client.jsonOrNull(z.object({ keypair: keypairSchema }), {
+      const answer = await client.jsonOrNull(oneKeypair, {
         method: 'GET',
         route: '/os-keypairs/{name}',
         params: { name },
@@ -127,7 +125,7 @@ export function createNova(client: ServiceClient): Nova {
       return answer?.keypair ?? null;
     },
     async quota(projectId, o) {
-      const answer = await client.json(z.object({ quota_set: quotaSchema }), {
+      const answer = await client.json(oneQuota, {
         method: 'GET',
         route: '/os-quota-sets/{project}/detail',
         params: { project: projectId },

@@ -2,8 +2,8 @@ import { z } from 'zod';
 
 const text = z.string().nullable();
 
-/** A server as `/servers/detail` shows it, under the API's own names. */
-export const serverSchema = z.looseObject({
+/** What Ephyra reads of a server in `/servers/detail`, under the API's own names; the rest is not kept. */
+export const serverSchema = z.object({
   id: z.string(),
   name: z.string(),
   status: z.string(),
@@ -11,14 +11,14 @@ export const serverSchema = z.looseObject({
   metadata: z.record(z.string(), z.string()),
   addresses: z.record(
     z.string(),
-    z.array(z.looseObject({ addr: z.string(), version: z.number(), 'OS-EXT-IPS:type': z.string().optional() })),
+    z.array(z.object({ addr: z.string(), version: z.number(), 'OS-EXT-IPS:type': z.string().optional() })),
   ),
   /** An empty string for a server that boots from a volume. */
-  image: z.union([z.looseObject({ id: z.string() }), z.literal(''), z.null()]).optional(),
-  flavor: z.looseObject({ original_name: z.string().optional() }),
+  image: z.union([z.object({ id: z.string() }), z.literal(''), z.null()]).optional(),
+  flavor: z.object({ original_name: z.string().optional() }),
   key_name: text.optional(),
   config_drive: z.union([z.string(), z.boolean(), z.null()]).optional(),
-  fault: z.looseObject({ message: z.string(), code: z.number().optional() }).optional(),
+  fault: z.object({ message: z.string(), code: z.number().optional() }).optional(),
   tenant_id: z.string().optional(),
   'OS-EXT-STS:task_state': text.optional(),
   'OS-EXT-STS:vm_state': text.optional(),

@@ -13,10 +13,13 @@ export interface Placement {
   getInventories(uuid: string, o?: CallOptions): Promise<Inventories | null>;
 }
 
+const providersPage = z.object({ resource_providers: z.array(providerSchema) });
+const inventoriesPage = z.object({ inventories: z.record(z.string(), inventorySchema) });
+
 export function createPlacement(client: ServiceClient): Placement {
   return {
     async listProviders(o) {
-      const answer = await client.json(z.object({ resource_providers: z.array(providerSchema) }), {
+      const answer = await client.json(providersPage, {
         method: 'GET',
         route: '/resource_providers',
         query: { resources: o?.resources, required: o?.required?.length ? o.required : undefined },
@@ -26,7 +29,7 @@ export function createPlacement(client: ServiceClient): Placement {
       return answer.resource_providers;
     },
     async getInventories(uuid, o) {
-      const answer = await client.jsonOrNull(z.object({ inventories: z.record(z.string(), inventorySchema) }), {
+      const answer = await client.jsonOrNull(inventoriesPage, {
         method: 'GET',
         route: '/resource_providers/{uuid}/inventories',
         params: { uuid },
