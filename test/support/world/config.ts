@@ -12,17 +12,17 @@ export const USER_DATA_SECRET = 'userdata-secret-join-token';
 export const CLOUD_DELAYS: Partial<Delays> = {
   power: 1_000,
   verify: 800,
-  clean: 4_000,
-  deploy: 6_000,
+  clean: 3_000,
+  deploy: 5_000,
   teardown: 1_500,
   schedule: 300,
   network: 300,
   purge: 200,
   lockRetry: 1_000,
-  resourceInterval: 6_000,
+  resourceInterval: 5_000,
 };
 
-export const POLL_MS = 2_000;
+export const POLL_MS = 4_000;
 
 export function cloudConfig(name: string): CloudConfig {
   return {
