@@ -1,6 +1,6 @@
 import { Failure } from '../../machines/errors.ts';
 import type { PluginContext, PluginSetup } from '../../machines/plugin.ts';
-import { coalesce, throwIfAborted, untilAborted } from '../support/wait.ts';
+import { coalesce, oneAtATime, throwIfAborted, untilAborted } from '../support/wait.ts';
 import { editCombined, readCombined } from './hosts/combined.ts';
 import { editPlain, hostsInPlain } from './hosts/plain.ts';
 import { editXml, hostsInXml } from './hosts/xml.ts';
@@ -36,6 +36,11 @@ export interface Cluster {
   readonly deadDataNodes: () => Promise<readonly HdfsNode[]>;
   readonly refreshYarn: () => Promise<Outcome>;
   readonly refreshHdfs: () => Promise<Outcome>;
+  /**
+   * Runs work on YARN's masters while no refresh is under way, and holds refreshes back until it is done: between two
+   * active ResourceManagers a refresh fails, and a drain that has just begun would be cut off.
+   */
+  readonly alone: <T>(work: () => Promise<T>) => Promise<T>;
   /** Runs commands one after the other on the first admin host that can start them, filling in {placeholders}. */
   readonly run: (commands: readonly (readonly string[])[], values: Readonly<Record<string, string>>) => Promise<void>;
   readonly close: () => void;
@@ -67,6 +72,8 @@ export function createCluster(options: HadoopOptions, setup: PluginSetup): Clust
   const closing = new AbortController();
   const command = async (argv: readonly string[], timeoutMs: number): Promise<Outcome> =>
     (await onFirst(hosts, argv, { timeoutMs, signal: closing.signal })).problem;
+
+  const alone = oneAtATime();
 
   const refreshYarn = async (): Promise<Outcome> => {
     const { command: program, gracefulTimeout, tracking } = options.yarn;
@@ -131,7 +138,8 @@ export function createCluster(options: HadoopOptions, setup: PluginSetup): Clust
       if (problem !== null) throw new NoAnswer(`hdfs dfsadmin -report -dead failed ${problem.problem}`);
       return parseReport(result);
     }),
-    refreshYarn: options.yarn.tracking === 'server' ? coalesce(refreshYarn) : refreshYarn,
+    refreshYarn: coalesce(() => alone(refreshYarn)),
+    alone,
     refreshHdfs: coalesce(() =>
       command([...options.hdfs.command, 'dfsadmin', '-refreshNodes'], options.commandTimeout),
     ),

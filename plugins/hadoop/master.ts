@@ -64,14 +64,16 @@ export async function removeMaster(cluster: Cluster, node: ApplicationNode, cont
 
     const active = bound.find((_, index) => states[index]?.is === 'active');
     if (active) {
-      const since = failedOver.get(active.here.endpoint.id);
+      const { id } = active.here.endpoint;
+      const since = failedOver.get(id);
       if (since === undefined) {
-        failedOver.set(active.here.endpoint.id, now);
-        await failOver(cluster, node, active, snapshot, context);
-        notBefore = cluster.setup.now();
-        continue;
+        if (await untilAborted(failOver(cluster, node, active, context), context.signal)) {
+          failedOver.set(id, cluster.setup.now());
+          notBefore = cluster.setup.now();
+          continue;
+        }
       } else if (now - since >= cluster.options.silence) {
-        throw refusal(`${active.here.endpoint.id} on ${node.name} is still active after the failover.`, 'retry');
+        throw refusal(`${id} on ${node.name} is still active after the failover.`, 'retry');
       }
     }
     silentSince = states.some((state) => state.is === 'unknown') ? (silentSince ?? now) : null;
@@ -87,29 +89,24 @@ export async function removeMaster(cluster: Cluster, node: ApplicationNode, cont
   }
 }
 
+/**
+ * Makes a peer active in place of the service on this node. Resolves with whether it did: not while nodes are draining.
+ * Throws when it cannot be done.
+ */
 async function failOver(
   cluster: Cluster,
   node: ApplicationNode,
-  bound: Bound,
-  snapshot: Snapshot,
+  { kind, here, peers }: Bound,
   context: PluginContext,
-): Promise<void> {
-  const { kind, here, peers } = bound;
+): Promise<boolean> {
+  const { id } = here.endpoint;
   const heir = peers.find((peer) => peer.state === 'standby' && peer.safeMode !== true);
   if (!heir) {
     const others = peers.map((peer) => `${peer.endpoint.id}: ${peer.safeMode ? 'in safe mode' : peer.why}`).join(', ');
     throw refusal(
-      `${node.name} runs the only ${kind} that can serve (${here.endpoint.id}); ${others === '' ? 'there is no other' : `of the others, ${others}`}.`,
+      `${node.name} runs the only ${kind} that can serve (${id}); ${others === '' ? 'there is no other' : `of the others, ${others}`}.`,
       peers.length === 0 ? 'stop' : 'retry',
       'Bring up a healthy standby first.',
-    );
-  }
-  // A ResourceManager that becomes active does not know of graceful decommissions and cuts the nodes off (YARN-5464).
-  const draining = [...(snapshot.yarn?.nodes.values() ?? [])].flat().filter((n) => n.state === 'DECOMMISSIONING');
-  if (kind === 'ResourceManager' && draining.length > 0) {
-    throw refusal(
-      `A failover of the ResourceManager now would cut off ${draining.map((n) => n.host).join(', ')}, still draining.`,
-      'retry',
     );
   }
   const commands =
@@ -118,13 +115,28 @@ async function failOver(
       : cluster.options.yarn.failover;
   if (commands.length === 0) {
     throw refusal(
-      `${node.name} runs the active ${kind} (${here.endpoint.id}).`,
+      `${node.name} runs the active ${kind} (${id}).`,
       'stop',
       `Fail over to ${heir.endpoint.id} by hand, or set ${kind === 'NameNode' ? 'hdfs' : 'yarn'}.failover to the commands that do it.`,
     );
   }
-  context.progress(`${node.name}: failing over from ${here.endpoint.id} to ${heir.endpoint.id}`);
-  await untilAborted(cluster.run(commands, { from: here.endpoint.id, to: heir.endpoint.id }), context.signal);
+  const run = async () => {
+    context.progress(`${node.name}: failing over from ${id} to ${heir.endpoint.id}`);
+    await cluster.run(commands, { from: id, to: heir.endpoint.id });
+    return true;
+  };
+  if (kind === 'NameNode') return run();
+  return cluster.alone(async () => {
+    // A ResourceManager that becomes active does not know of graceful decommissions and cuts the nodes off (YARN-5464).
+    const { yarn } = await cluster.look(cluster.setup.now());
+    const draining = [...(yarn?.nodes.values() ?? [])].flat().filter((one) => one.state === 'DECOMMISSIONING');
+    if (yarn?.problem !== null || draining.length > 0 || context.signal.aborted) {
+      const why = yarn?.problem ?? `${draining.map((one) => one.host).join(', ')} still draining`;
+      context.progress(`${node.name}: no failover from ${id} yet: ${why}`);
+      return false;
+    }
+    return run();
+  });
 }
 
 /** A master is back when all its services answer as active or standby, a NameNode out of safe mode. */

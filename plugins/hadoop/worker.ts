@@ -135,7 +135,7 @@ async function settle(
   let refreshes = 0;
   const refreshNow = async (what: Changed) => {
     outcome = await refresh(cluster, what, context);
-    refreshes += 1;
+    if (outcome === null) refreshes += 1;
     refreshed = setup.now();
     failingSince = outcome === null ? null : (failingSince ?? refreshed);
     return refreshed;
@@ -173,7 +173,8 @@ async function settle(
       ) {
         throw refused(node, outcome, says);
       }
-      if (since >= options.refreshAgain) {
+      // One that failed is tried again with every look: an active master may just have been missing.
+      if (since >= (outcome === null ? options.refreshAgain : options.poll)) {
         if (goal.verb === 'leave' && refreshes >= MAX_REFRESHES) throw unnoticed(cluster, node, waiting, says);
         notBefore = await refreshNow(waiting);
         if (goal.verb === 'join' && waiting.yarn) await startNode(cluster, node, hosts, context);

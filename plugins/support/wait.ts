@@ -56,3 +56,13 @@ export function coalesce<T>(run: () => Promise<T>): () => Promise<T> {
     return next;
   };
 }
+
+/** Lets one piece of work at a time through, in the order of asking. */
+export function oneAtATime(): <T>(work: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const mine = last.then(work, work);
+    last = mine.catch(() => {});
+    return mine;
+  };
+}

@@ -78,19 +78,28 @@ describe('a master that moves', () => {
     expect(active()).toEqual(['rm1', 'nn1']);
   });
 
-  test('does not hand YARN over while a node is still draining', async () => {
+  test('does not hand YARN over before the last node has drained', async () => {
     b = await bench();
-    b.hadoop.fault({ kind: 'decommission-hangs', host: 'worker-1' });
-    const draining = context();
-    const going = b.plugin.removeNode(node('worker-1'), draining).catch(() => {});
+    const release = b.hadoop.fault({ kind: 'decommission-hangs', host: 'worker-1' });
+    const draining = b.plugin.removeNode(node('worker-1'), context());
     await until(() => b.hadoop.fleet().nodes.find((n) => n.name === 'worker-1')?.state === 'leaving');
-    await expect(b.plugin.removeNode(first, context())).rejects.toMatchObject({
-      reason: 'application_refused',
-      next: 'retry',
-      message: expect.stringContaining('worker-1, still draining'),
-    });
-    draining.abort();
-    await going;
+    const told = context();
+    const handing = b.plugin.removeNode(first, told);
+    await until(() => told.said.some((line) => line.includes('no failover from rm1 yet: worker-1 still draining')));
+    expect(active()[0]).toBe('rm1');
+    release();
+    await Promise.all([draining, handing]);
+    expect(active()).toEqual(['rm2', 'nn2']);
+    expect(b.hadoop.harm()).toEqual([]);
+  });
+
+  test('and workers that begin to leave at the same moment do each other no harm', async () => {
+    b = await bench({ workers: 8 });
+    const workers = ['worker-1', 'worker-2', 'worker-3'].map((name) => node(name));
+    await Promise.all([first, ...workers].map((one) => b.plugin.removeNode(one, context())));
+    for (const one of [first, ...workers]) {
+      expect(await b.plugin.verifyNode(one, context())).toMatchObject({ membership: 'out' });
+    }
     expect(b.hadoop.harm()).toEqual([]);
   });
 

@@ -231,6 +231,16 @@ describe('removeNode', () => {
     });
   });
 
+  test('tries a refresh that failed again at once, not after a minute', async () => {
+    b = await bench();
+    const off = b.hadoop.fault({ kind: 'refresh-fails' });
+    const going = b.plugin.removeNode(worker, context());
+    await until(() => (b.hadoop.requests()['admin'] ?? 0) > 2);
+    off();
+    await going;
+    expect(yarnState()).toBe('out');
+  });
+
   test('says that Hadoop reads another file when refreshes change nothing', async () => {
     b = await bench({
       options: (options, { folder }) => ({
