@@ -30,15 +30,15 @@ export interface Cluster {
   /** Writes the wish that these hosts leave or return; resolves with whether YARN's file, HDFS's file changed. */
   readonly exclude: (hosts: readonly string[], what: Wish) => Promise<Changed>;
   readonly include: (hosts: { before: readonly string[]; after: readonly string[] }, what: Wish) => Promise<Changed>;
-  /** Whether YARN's exclude file names one of the hosts. */
-  readonly excludedInYarn: (hosts: readonly string[]) => Promise<boolean>;
+  /** The hosts, in lower case, that YARN's exclude file names. */
+  readonly excludedFromYarn: () => Promise<ReadonlySet<string>>;
   /** All dead DataNodes, those among them that JMX hides. Throws {@link NoAnswer}. */
   readonly deadDataNodes: () => Promise<readonly HdfsNode[]>;
   readonly refreshYarn: () => Promise<Outcome>;
   readonly refreshHdfs: () => Promise<Outcome>;
   /**
-   * Runs work on YARN's masters while no refresh is under way, and holds refreshes back until it is done: between two
-   * active ResourceManagers a refresh fails, and a drain that has just begun would be cut off.
+   * Runs work on YARN's masters while nobody is being excluded and no refresh is under way, and holds both back until
+   * it is done: between two active ResourceManagers a refresh fails, and a drain that has just begun would be cut off.
    */
   readonly alone: <T>(work: () => Promise<T>) => Promise<T>;
   /** Runs commands one after the other on the first admin host that can start them, filling in {placeholders}. */
@@ -113,7 +113,7 @@ export function createCluster(options: HadoopOptions, setup: PluginSetup): Clust
     async exclude(names, wish) {
       // One after the other: when one file cannot be written, the node is not half out.
       const hdfs = wish.hdfs === false ? false : await leaveHdfs(files, names, wish.hdfs, options, setup.now());
-      const yarn = wish.yarn && (await editYarn(files.yarnExclude, { add: names, remove: [] }, options));
+      const yarn = wish.yarn && (await alone(() => editYarn(files.yarnExclude, { add: names, remove: [] }, options)));
       return { yarn, hdfs };
     },
     async include({ before, after }, wish) {
@@ -125,10 +125,10 @@ export function createCluster(options: HadoopOptions, setup: PluginSetup): Clust
       const included = wish.yarn && ((await files.yarnInclude?.edit((text) => editPlain(text, listed))) ?? false);
       return { yarn: excluded || included, hdfs };
     },
-    async excludedInYarn(names) {
+    async excludedFromYarn() {
       const text = (await files.yarnExclude?.read()) ?? '';
       const listed = isXml(options.yarn.excludeFile) ? hostsInXml(text) : hostsInPlain(text);
-      return listed.some((host) => names.includes(host.toLowerCase()));
+      return new Set(listed.map((host) => host.toLowerCase()));
     },
     deadDataNodes: coalesce(async () => {
       const { result, problem } = await onFirst(hosts, [...options.hdfs.command, 'dfsadmin', '-report', '-dead'], {

@@ -127,11 +127,14 @@ async function failOver(
   };
   if (kind === 'NameNode') return run();
   return cluster.alone(async () => {
-    // A ResourceManager that becomes active does not know of graceful decommissions and cuts the nodes off (YARN-5464).
-    const { yarn } = await cluster.look(cluster.setup.now());
-    const draining = [...(yarn?.nodes.values() ?? [])].flat().filter((one) => one.state === 'DECOMMISSIONING');
-    if (yarn?.problem !== null || draining.length > 0 || context.signal.aborted) {
-      const why = yarn?.problem ?? `${draining.map((one) => one.host).join(', ')} still draining`;
+    // A ResourceManager that becomes active reads the exclude file without mercy and does not know of graceful
+    // decommissions (YARN-5464): whoever is in the file and still has containers is cut off.
+    const [{ yarn }, excluded] = await Promise.all([cluster.look(cluster.setup.now()), cluster.excludedFromYarn()]);
+    const leaving = [...(yarn?.nodes.values() ?? [])].flat().filter(({ host, state }) => {
+      return state === 'DECOMMISSIONING' || (excluded.has(host) && (state === 'RUNNING' || state === 'UNHEALTHY'));
+    });
+    if (yarn?.problem !== null || leaving.length > 0 || context.signal.aborted) {
+      const why = yarn?.problem ?? `${leaving.map((one) => one.host).join(', ')} still draining`;
       context.progress(`${node.name}: no failover from ${id} yet: ${why}`);
       return false;
     }

@@ -91,7 +91,8 @@ async function assessFully(
 async function firmly(cluster: Cluster, hosts: HadoopHosts, half: Half, context: PluginContext): Promise<Standing> {
   if (half.standing !== 'lost') return half.standing;
   try {
-    return (await untilAborted(cluster.excludedInYarn(hosts.all), context.signal)) ? 'out' : 'unknown';
+    const excluded = await untilAborted(cluster.excludedFromYarn(), context.signal);
+    return hosts.all.some((host) => excluded.has(host)) ? 'out' : 'unknown';
   } catch {
     throwIfAborted(context.signal);
     return 'unknown';

@@ -48,7 +48,8 @@ export function runCommand(cluster: Cluster, request: CommandRequest): CommandAn
   if (program === 'yarn' && tool === 'rmadmin') {
     if (verb === '-refreshNodes') return refreshYarn(cluster, rest, request.files);
     if (verb === '--check') return ok(cluster.yarn.decommissioning().join(','));
-    if (verb === '-transitionToActive' || verb === '-transitionToStandby') return transition(cluster, verb, rest);
+    if (verb === '-transitionToActive' || verb === '-transitionToStandby')
+      return transition(cluster, verb, rest, request.files);
   }
   if (program === 'yarn' && argv.slice(0, 3).join(' ') === '--daemon start nodemanager') {
     return startNodeManager(cluster, argv[3] ?? '');
@@ -136,11 +137,17 @@ function refreshHdfs(cluster: Cluster, files: HostsFiles): CommandAnswer {
   return { exitCode: 255, stdout, stderr: failed.map((nn) => `Refresh nodes failed for ${nn.id}`).join('\n') };
 }
 
-function transition(cluster: Cluster, verb: string, args: readonly string[]): CommandAnswer {
+function transition(cluster: Cluster, verb: string, args: readonly string[], files: HostsFiles): CommandAnswer {
   const id = serviceId(args.find((arg) => !arg.startsWith('-')) ?? '');
   if (!id) return refused(`${verb.slice(1)}: incorrect number of arguments`);
-  const wrong = verb === '-transitionToActive' ? cluster.services.stepUp(id) : cluster.services.standDown(id);
-  return wrong === null ? ok('') : refused(`${verb.slice(1)}: ${wrong}`);
+  if (verb === '-transitionToStandby') {
+    const wrong = cluster.services.standDown(id);
+    return wrong === null ? ok('') : refused(`transitionToStandby: ${wrong}`);
+  }
+  const wrong = cluster.services.stepUp(id);
+  if (wrong !== null) return refused(`transitionToActive: ${wrong}`);
+  // The new one reads its hosts files, and who is excluded is out at once.
+  return refreshYarn(cluster, [], files);
 }
 
 function serviceId(text: string): ServiceId | undefined {

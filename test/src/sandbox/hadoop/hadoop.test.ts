@@ -151,6 +151,15 @@ describe('an emulated ResourceManager', () => {
     expect(yarnNodes(hadoop, 'rm2').size).toBe(6);
   });
 
+  test('that becomes active cuts off whoever is in the exclude file', () => {
+    const { hadoop } = world();
+    command(hadoop, 'yarn rmadmin -transitionToStandby rm1');
+    expect(command(hadoop, 'yarn rmadmin -refreshNodes -g -server').stderr).toContain('no active ResourceManager');
+    expect(command(hadoop, 'yarn rmadmin -transitionToActive rm2', excluding('w1')).exitCode).toBe(0);
+    expect(hadoop.harm()).toMatchObject([{ host: 'w1', what: 'containers killed by forced decommission' }]);
+    expect(command(hadoop, 'yarn rmadmin -transitionToActive rm1').stderr).toContain('rm2 is already active');
+  });
+
   test('takes a node back that is no longer excluded', () => {
     const { clock, hadoop } = world();
     decommission(hadoop, 'w1');
