@@ -104,6 +104,13 @@ export function settle(
   };
 }
 
+/** Forward tries of a node that have ended in failure, the one under way not counted. */
+export function failuresOf({ place, tries, failure }: Pick<Item, 'place' | 'tries' | 'failure'>): number {
+  if (place === 'waiting') return tries;
+  const ended = (place === 'back' || place === 'stuck') && failure !== null;
+  return Math.max(0, ended ? tries : tries - 1);
+}
+
 /** What an abort has to take back, newest first. */
 export const backlog = (fleet: Pick<Fleet, 'items' | 'arrived'>): NodeUuid[] =>
   fleet.arrived.filter((uuid) => fleet.items[uuid]?.place === 'moved').reverse();

@@ -1,4 +1,4 @@
-import { itemsAt, nextInLine, running } from './items.ts';
+import { failuresOf, itemsAt, nextInLine, running } from './items.ts';
 import type { MigrationContext, MigrationOutput, MigrationPorts } from './setup.ts';
 import { migrationSetup, windowNow } from './setup.ts';
 
@@ -45,7 +45,8 @@ export function createMigrationMachine(ports: MigrationPorts) {
       options: input.options,
       intent: input.intent,
       soaked: false,
-      failures: input.items.filter((item) => item.failure !== null && item.place !== 'going_back').length,
+      // The failure budget counts over the whole deployment, restarts or not.
+      failures: input.items.reduce((sum, item) => sum + failuresOf(item), 0),
       note: null,
     }),
     initial: 'starting',

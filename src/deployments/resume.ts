@@ -56,7 +56,7 @@ export function itemsOf(
     return {
       ...node,
       place,
-      tries: result?.attempts ?? (place === 'waiting' ? 0 : 1),
+      tries: triesOf(place, result),
       // What an abort takes back has not failed; everything else keeps the failure that sent it home.
       failure: place === 'moving' || place === 'moved' || record.intent === 'abort' ? null : (result?.failure ?? null),
     };
@@ -65,6 +65,12 @@ export function itemsOf(
   const arrivedAt = (item: Item) => results.get(item.uuid)?.endedAt ?? 0;
   const moved = items.filter((item) => item.place === 'moved').sort((a, b) => arrivedAt(a) - arrivedAt(b));
   return [...moved, ...items.filter((item) => item.place !== 'moved')];
+}
+
+function triesOf(place: Place, result: DeepReadonly<StoredResult> | undefined): number {
+  if (result === undefined) return place === 'waiting' ? 0 : 1;
+  // Said to be moving and still at home, unmarked: that try was cut off before it touched the node.
+  return place === 'waiting' && result.place === 'moving' ? result.attempts - 1 : result.attempts;
 }
 
 function placeOf(
