@@ -1,4 +1,5 @@
 export { describeError } from './errors.ts';
+export { keepHeapSmall } from './heap.ts';
 export { type Checks, type HttpServer, type HttpSetup, startHttp } from './http.ts';
 export { createLogger, type Logger, type LogSetup, silentLogger } from './log.ts';
 export { logChanges } from './logChanges.ts';
