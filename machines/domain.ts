@@ -142,9 +142,17 @@ export interface Observation {
   readonly definitionsEqual: Seen<boolean>;
 }
 
+/** The bulk lists of a control plane. */
+export type ListName = 'nodes' | 'instances' | 'providers' | 'schedulable';
+
 /** One bulk question to one control plane (or the application), answered for all nodes at once where the API can. */
 export type Want =
-  | { readonly of: 'nodes' | 'instances' | 'providers' | 'schedulable'; readonly at: ControlPlaneName }
+  | {
+      readonly of: ListName;
+      readonly at: ControlPlaneName;
+      /** An answer to a question sent before this (ms) will not do: something else was seen later. */
+      readonly since?: number;
+    }
   | { readonly of: 'membership' }
   | { readonly of: 'definitions' };
 

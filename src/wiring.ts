@@ -53,8 +53,8 @@ export interface Core {
   close(): Promise<void>;
 }
 
-/** Evidence for an action may be that old at most. */
-const EVIDENCE_MS = 5_000;
+/** Evidence for a destructive action is from the last look, or newer: so much older than the poll interval at most. */
+const EVIDENCE_SLACK_MS = 2_000;
 /** One question to the application, at the gate, may take so long. */
 const APPLICATION_PATIENCE_MS = 30_000;
 
@@ -110,7 +110,7 @@ export async function wire(
       clock,
       perform,
       pollMs: deployment.pollMs,
-      evidenceMs: EVIDENCE_MS,
+      evidenceMs: deployment.pollMs + EVIDENCE_SLACK_MS,
       waiting: listener.waiting,
       questions: {
         membership: async (session, move) => {

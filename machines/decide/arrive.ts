@@ -10,6 +10,7 @@ import {
   ours,
   theInstance,
   transitional,
+  unlessOutdated,
   unlessOutOfService,
 } from './nodes.ts';
 import { foreign, instanceGone, lockedBy, maintenanceReason, notMovable, tooManyInstances } from './refusals.ts';
@@ -35,9 +36,17 @@ export function arrive(seen: Observation, move: Move, to: SideObservation, there
   }
   if (there.maintenance) return wait(null, maintenanceReason(there, move.to), nodesAt(move.to));
   if (running) return serve(move, there, instance, memory);
+  if (instance === undefined || atRest(instance)) {
+    const outdated = unlessOutdated(to, move.to);
+    if (outdated !== null) return outdated;
+  }
   if (found.value.length > 0) return bootInstance(seen, move, there, found.value, instance);
   return prepareNode(seen, move, to, there);
 }
+
+/** Nova is not about to do anything with it: its node says something final, too. */
+const atRest = (instance: InstanceFacts): boolean =>
+  instance.status !== 'BUILD' && instance.taskState === null && !goingAway(instance);
 
 function enroll(move: Move, there: NodeFacts): Decision {
   if (!ours(there, move)) return foreign('enroll', there, move.to, `it is not marked for ${move.deployment}`);
@@ -46,7 +55,8 @@ function enroll(move: Move, there: NodeFacts): Decision {
   return act('enroll', {
     name: 'manage',
     at: move.to,
-    evidence: bothNodes(move),
+    evidence: [],
+    basis: bothNodes(move),
     // Ironic falls back to `enroll` when it cannot talk to the BMC.
     ...(there.lastError ? { trouble: { reason: 'verify_failed_bmc' as const, message: there.lastError } } : {}),
   });
@@ -57,10 +67,16 @@ function serve(move: Move, there: NodeFacts, instance: InstanceFacts, memory: Me
     return wait('boot', `instance ${instance.name} has no address yet`, instancesAt(move.to));
   }
   if (memory.added !== true) {
-    return act('add', { name: 'addMember', at: move.to, instanceId: instance.id, evidence: bothNodes(move) });
+    return act('add', {
+      name: 'addMember',
+      at: move.to,
+      instanceId: instance.id,
+      evidence: [],
+      basis: bothNodes(move),
+    });
   }
   if (there.reservation !== null) return wait('verify', lockedBy(there, move.to), nodesAt(move.to));
-  return act('verify', { name: 'settle', at: move.to, instanceId: instance.id, evidence: bothNodes(move) });
+  return act('verify', { name: 'settle', at: move.to, instanceId: instance.id, evidence: [], basis: bothNodes(move) });
 }
 
 function bootInstance(
@@ -70,7 +86,6 @@ function bootInstance(
   instances: readonly InstanceFacts[],
   instance: InstanceFacts | undefined,
 ): Decision {
-  const watch = [instancesAt(move.to), nodesAt(move.to)];
   const failed = instances.find((i) => i.status === 'ERROR' && !goingAway(i));
   if (failed !== undefined) return failedBoot(seen, move, failed);
   if (instance === undefined) {
@@ -82,13 +97,20 @@ function bootInstance(
     );
   }
   const now = `instance ${instance.name} is ${instance.status}${instance.taskState ? ` (${instance.taskState})` : ''}, node ${there.provisionState}`;
-  if (goingAway(instance) || instance.taskState !== null || instance.status === 'BUILD')
-    return wait('boot', now, ...watch);
+  if (!atRest(instance)) return wait('boot', now, instancesAt(move.to));
   if (instance.status === 'SHUTOFF' && there.provisionState === 'active') {
-    if (there.reservation !== null) return wait('boot', lockedBy(there, move.to), ...watch);
-    return act('boot', { name: 'startInstance', at: move.to, instanceId: instance.id, evidence: bothNodes(move) });
+    if (there.reservation !== null) return wait('boot', lockedBy(there, move.to), nodesAt(move.to));
+    return act('boot', {
+      name: 'startInstance',
+      at: move.to,
+      instanceId: instance.id,
+      evidence: [nodesAt(move.to), instancesAt(move.to)],
+      basis: [nodesAt(move.from)],
+    });
   }
-  if (instance.status === 'ACTIVE' || transitional(there)) return wait('boot', now, ...watch);
+  if (instance.status === 'ACTIVE' || transitional(there)) {
+    return wait('boot', now, instancesAt(move.to), nodesAt(move.to));
+  }
   return fail('boot', 'instance_unexpected', 'ask', `In ${move.to}: ${now}.`, 'Repair or delete the instance by hand.');
 }
 
@@ -139,7 +161,8 @@ function prepareNode(seen: Observation, move: Move, to: SideObservation, there: 
     return act('enroll', {
       name: 'manage',
       at: move.to,
-      evidence: bothNodes(move),
+      evidence: [],
+      basis: bothNodes(move),
       trouble: { reason: 'clean_failed', message: there.lastError ?? `${move.name} is clean failed` },
       endsTry: true,
     });
@@ -155,7 +178,7 @@ function prepareNode(seen: Observation, move: Move, to: SideObservation, there: 
     );
   }
   if (there.provisionState === 'manageable') {
-    return act('enroll', { name: 'provide', at: move.to, evidence: bothNodes(move) });
+    return act('enroll', { name: 'provide', at: move.to, evidence: [], basis: bothNodes(move) });
   }
   const schedulable: Want = { of: 'schedulable', at: move.to };
   const offered = known(to.schedulable, schedulable, 'enroll', `Placement of ${move.to} does not answer`);
@@ -164,5 +187,10 @@ function prepareNode(seen: Observation, move: Move, to: SideObservation, there: 
     const why = `Nova of ${move.to} does not offer ${move.name} yet; it looks at its nodes once a minute by default`;
     return wait('enroll', why, schedulable);
   }
-  return act('boot', { name: 'bootInstance', at: move.to, evidence: [...evidence, schedulable] });
+  return act('boot', {
+    name: 'bootInstance',
+    at: move.to,
+    evidence: [watch, schedulable],
+    basis: [nodesAt(move.from), instancesAt(move.to)],
+  });
 }

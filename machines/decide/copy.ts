@@ -15,7 +15,7 @@ export function copy(move: Move, to: SideObservation): Decision {
     const why = `${move.to} still has a resource provider of an earlier ${move.name}; Nova drops it at its next pass`;
     return wait('copy', why, stale);
   }
-  return act('copy', { name: 'copyDefinition', at: move.to, evidence: [...bothNodes(move), stale] });
+  return act('copy', { name: 'copyDefinition', at: move.to, evidence: [], basis: [...bothNodes(move), stale] });
 }
 
 /** In both Ironics: the copy is completed and compared, then the node leaves `from`. */
@@ -59,7 +59,9 @@ export function inBoth(
 
   const equal = known(seen.definitionsEqual, DEFINITIONS, 'copy', 'The two definitions cannot be compared');
   if (!equal.ok) return equal.decision;
-  if (equal.value !== true) return act('copy', { name: 'copyDefinition', at: move.to, evidence: bothNodes(move) });
+  if (equal.value !== true) {
+    return act('copy', { name: 'copyDefinition', at: move.to, evidence: [], basis: bothNodes(move) });
+  }
   return (
     unlessOutOfService(seen, move, 'unenroll') ??
     act('unenroll', {

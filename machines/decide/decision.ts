@@ -1,4 +1,4 @@
-import type { ControlPlaneName, Move, Seen, Step, Want } from '../domain.ts';
+import type { ControlPlaneName, ListName, Move, Seen, Step, Want } from '../domain.ts';
 import type { FailureData, Reason } from '../errors.ts';
 
 /** What one node needs next. A closed set: look, wait, act, done, fail. */
@@ -36,6 +36,8 @@ export interface Action {
   readonly instanceId?: string;
   /** What must be read afresh, and lead to this same action again, right before it is done. */
   readonly evidence: readonly Want[];
+  /** What must have been seen lately, for an action that destroys nothing. */
+  readonly basis?: readonly Want[];
   /** What went wrong before, when this action mends something: the reason to give if it does not help. */
   readonly trouble?: { readonly reason: Reason; readonly message: string };
   /** It tidies up after a try that failed: once it is done, the step begins its next try. */
@@ -50,6 +52,27 @@ export const DESTRUCTIVE: ReadonlySet<ActionName> = new Set([
   'unenroll',
   'powerOff',
 ]);
+
+/** What an action changes in its control plane, and whether the cloud takes its time over it after accepting it. */
+export const EFFECTS: Readonly<
+  Record<ActionName, { readonly changes: readonly ListName[]; readonly takesTime: boolean }>
+> = {
+  stamp: { changes: ['nodes'], takesTime: false },
+  removeMember: { changes: [], takesTime: false },
+  stopInstance: { changes: ['instances'], takesTime: true },
+  // The node follows its instance: it is looked at again once the instance is gone.
+  deleteInstance: { changes: ['instances', 'schedulable'], takesTime: true },
+  undeploy: { changes: ['nodes', 'schedulable'], takesTime: true },
+  copyDefinition: { changes: ['nodes'], takesTime: false },
+  unenroll: { changes: ['nodes', 'providers', 'schedulable'], takesTime: false },
+  manage: { changes: ['nodes', 'schedulable'], takesTime: true },
+  powerOff: { changes: ['nodes', 'schedulable'], takesTime: true },
+  provide: { changes: ['nodes', 'schedulable'], takesTime: true },
+  bootInstance: { changes: ['instances', 'schedulable'], takesTime: true },
+  startInstance: { changes: ['instances'], takesTime: true },
+  addMember: { changes: [], takesTime: false },
+  settle: { changes: ['nodes'], takesTime: false },
+};
 
 export const sameAction = (a: Action, b: Action): boolean =>
   a.name === b.name && a.at === b.at && a.instanceId === b.instanceId;

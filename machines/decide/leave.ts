@@ -9,6 +9,7 @@ import {
   instancesOn,
   theInstance,
   transitional,
+  unlessOutdated,
   unlessOutOfService,
 } from './nodes.ts';
 import {
@@ -39,7 +40,7 @@ export function leave(seen: Observation, move: Move, from: SideObservation, here
       move.from,
     );
   }
-  return leaveNode(seen, move, here);
+  return unlessOutdated(from, move.from) ?? leaveNode(seen, move, here);
 }
 
 function claim(move: Move, here: NodeFacts, instance: InstanceFacts | undefined): Decision {
@@ -64,12 +65,7 @@ function claim(move: Move, here: NodeFacts, instance: InstanceFacts | undefined)
 function leaveInstance(seen: Observation, move: Move, here: NodeFacts, instance: InstanceFacts): Decision {
   const watchInstances = instancesAt(move.from);
   if (goingAway(instance)) {
-    return wait(
-      'release',
-      `Nova deletes instance ${instance.name} in ${move.from}`,
-      watchInstances,
-      nodesAt(move.from),
-    );
+    return wait('release', `Nova deletes instance ${instance.name} in ${move.from}`, watchInstances);
   }
   if (here.protected) return isProtected(here, move.from);
 
@@ -81,7 +77,7 @@ function leaveInstance(seen: Observation, move: Move, here: NodeFacts, instance:
   );
   if (!membership.ok) return membership.decision;
   if (membership.value !== 'out') {
-    return act('remove', { name: 'removeMember', at: move.from, evidence: bothNodes(move) });
+    return act('remove', { name: 'removeMember', at: move.from, evidence: [], basis: bothNodes(move) });
   }
 
   const evidence = [...bothNodes(move), watchInstances, MEMBERSHIP];

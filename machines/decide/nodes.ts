@@ -1,6 +1,6 @@
 import type { InstanceFacts, Move, NodeFacts, Observation, SideObservation, Step } from '../domain.ts';
 import type { Decision } from './decision.ts';
-import { fail, instancesAt, known, MEMBERSHIP } from './decision.ts';
+import { fail, instancesAt, known, look, MEMBERSHIP } from './decision.ts';
 
 /** Ironic takes no power action and Nova has no use for it; the node is only a record. */
 export const inert = (node: NodeFacts): boolean => node.provisionState === 'enroll';
@@ -44,6 +44,16 @@ export function instancesOn(
 ): { ok: true; value: readonly InstanceFacts[] } | { ok: false; decision: Decision } {
   const found = known(side.instances, instancesAt(at), null, `Nova of ${at} does not say what runs on ${nameOf(node)}`);
   return found.ok ? { ok: true, value: found.value ?? [] } : found;
+}
+
+/**
+ * Null when the node was looked at no earlier than its instances; else the look that makes it so. What an old look at
+ * the node and a new one at its instances say together was never true.
+ */
+export function unlessOutdated(side: SideObservation, at: string): Decision | null {
+  const { node, instances } = side;
+  if (node.is !== 'present' || (instances.is !== 'present' && instances.is !== 'absent')) return null;
+  return node.at < instances.at ? look({ of: 'nodes', at, since: instances.at }) : null;
 }
 
 /** The instance that is on the node; with none on it, the only one meant for it; undefined when that is not clear. */

@@ -30,9 +30,9 @@ export class Definitions {
 
   /**
    * The node's definition with the secrets of the secrets file laid over what Ironic masks; null when it is not there.
-   * At least as fresh as `notBefore` (ms).
+   * At least as fresh as `notBefore` (ms). With `original` it is read as a copy of that.
    */
-  async of(uuid: NodeUuid, at: ControlPlaneName, notBefore: number): Promise<Definition | null> {
+  async of(uuid: NodeUuid, at: ControlPlaneName, notBefore: number, original?: Definition): Promise<Definition | null> {
     const key = `${at} ${uuid}`;
     const known = this.#read.get(key);
     if (known !== undefined && known.at >= notBefore) return known.definition;
@@ -42,7 +42,8 @@ export class Definitions {
     if (node === null) return null;
     const [ports, portgroups] = await Promise.all([
       ironic.listPorts({ node: uuid }),
-      ironic.listPortgroups({ node: uuid }),
+      // A copy of a node without portgroups was made without any: nothing that could be lost.
+      original?.portgroups.length === 0 ? [] : ironic.listPortgroups({ node: uuid }),
     ]);
     const entries = this.#secrets.get(at)?.of({ uuid, name: node.name });
     const driverInfo =
@@ -70,7 +71,7 @@ export class Definitions {
     const original = await this.of(move.uuid, move.from, notBefore);
     // Of the copy only what was read after the last write counts; it is read anew each time.
     this.#read.delete(`${move.to} ${move.uuid}`);
-    const copy = await this.of(move.uuid, move.to, notBefore);
+    const copy = await this.of(move.uuid, move.to, notBefore, original ?? undefined);
     if (original === null || copy === null) throw new Error(`${move.name} is not in both any more`);
     if (this.#secrets.get(move.to) === null) {
       const masked = findMaskedSecrets(copy.node.driver_info);

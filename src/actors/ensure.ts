@@ -1,7 +1,7 @@
 import { decide } from '../../machines/decide/decide.ts';
 import type { Action, Decision } from '../../machines/decide/decision.ts';
-import { sameAction } from '../../machines/decide/decision.ts';
-import type { Move, NodeUuid, Step, Want } from '../../machines/domain.ts';
+import { EFFECTS, sameAction } from '../../machines/decide/decision.ts';
+import type { Move, NodeFacts, NodeUuid, Step, Want } from '../../machines/domain.ts';
 import { STEPS } from '../../machines/domain.ts';
 import type { FailureData } from '../../machines/errors.ts';
 import { toFailureData } from '../../machines/errors.ts';
@@ -15,8 +15,16 @@ export interface EnsureDeps {
   readonly survey: Survey;
   readonly clock: Clock;
   readonly questions: NodeQuestions;
-  /** Does one action. Resolves when the cloud (or the application) has accepted it. */
-  readonly perform: (action: Action, move: Move, session: NodeSession, signal: AbortSignal) => Promise<void>;
+  /**
+   * Does one action. Resolves when the cloud (or the application) has accepted it, with what the answer says of the node:
+   * null = it is gone, undefined = nothing.
+   */
+  readonly perform: (
+    action: Action,
+    move: Move,
+    session: NodeSession,
+    signal: AbortSignal,
+  ) => Promise<NodeFacts | null | undefined>;
   /** Milliseconds between two looks while waiting; all nodes look at the same instants and share the calls. */
   readonly pollMs: number;
   /** Milliseconds that evidence for an action may be old. */
@@ -30,8 +38,8 @@ const SLOW_EVIDENCE_MS = 30_000;
 /** Actions whose success is the end of their step: the clouds do not show them. */
 const COMPLETES: Partial<Record<Action['name'], Step>> = { addMember: 'add' };
 
-/** These change nothing in any cloud: what was seen there stays true. */
-const IN_APPLICATION: ReadonlySet<Action['name']> = new Set(['removeMember', 'addMember']);
+/** What an action that destroys nothing is based on may be that old. */
+const BASIS_MS = 60_000;
 
 /**
  * The one ensure loop behind every step: look, decide, act on fresh evidence, look again. Idempotent; killed at any
@@ -111,7 +119,10 @@ export function createEnsure(deps: EnsureDeps) {
           const { action } = decision;
           if (tried.some((earlier) => earlier.name === action.name)) return noProgress(step, tried, action);
           const asked = clock.now();
-          await session.look(action.evidence, move, asked - deps.evidenceMs, questions);
+          await Promise.all([
+            session.look(action.evidence, move, asked - deps.evidenceMs, questions),
+            session.look(action.basis ?? [], move, asked - BASIS_MS, questions),
+          ]);
           // A cloud that took that long to answer has told us about the past.
           if (clock.now() - asked > SLOW_EVIDENCE_MS) continue;
           const again = decide(session.observe(move), move, memory);
@@ -119,10 +130,12 @@ export function createEnsure(deps: EnsureDeps) {
           signal.throwIfAborted();
           deps.waiting(move.uuid, null);
           tried.push(again.action);
-          const at = IN_APPLICATION.has(action.name) ? null : action.at;
-          await session.change(at, () => deps.perform(again.action, move, session, signal));
+          const { changes, takesTime } = EFFECTS[action.name];
+          await session.change(action.at, changes, () => deps.perform(again.action, move, session, signal));
           if (COMPLETES[action.name] === step) return { kind: 'done' };
           if (again.action.endsTry) return triedInVain(again.action);
+          // Looking at once would show what was there before; the next look of everybody is early enough.
+          if (takesTime) await nextTick([], move, session, signal);
         }
       }
     } catch (error) {

@@ -1,7 +1,16 @@
-import type { ControlPlaneName, Move, Observation, Seen, SideObservation, Want } from '../../machines/domain.ts';
+import type {
+  ControlPlaneName,
+  ListName,
+  Move,
+  NodeFacts,
+  Observation,
+  Seen,
+  SideObservation,
+  Want,
+} from '../../machines/domain.ts';
 import { UNLOOKED } from '../../machines/domain.ts';
 import { Failure } from '../../machines/errors.ts';
-import type { Reading, Survey } from './survey.ts';
+import type { Answers, Question, Reading, Survey } from './survey.ts';
 import { placementClass } from './survey.ts';
 
 /** Facts about one node that no bulk list gives: asked node by node, and only when a decision needs them. */
@@ -15,8 +24,10 @@ export interface NodeQuestions {
  * as long as the process; nothing in it is needed after a restart.
  */
 export class NodeSession {
-  /** Answers to questions asked before this point say nothing any more: we have changed the node since. */
-  readonly #changed = new Map<ControlPlaneName, number>();
+  /** By list: answers to questions asked before this point say nothing any more, we have changed the node since. */
+  readonly #changed = new Map<string, number>();
+  /** By control plane: what the answer to our own last write said of the node; null = it is gone. */
+  readonly #learned = new Map<ControlPlaneName, { seq: number; at: number; node: NodeFacts | null }>();
   readonly #own = new Map<'membership' | 'definitions', Reading<unknown>>();
   #acting: Promise<unknown> = Promise.resolve();
   readonly #survey: Survey;
@@ -27,26 +38,35 @@ export class NodeSession {
     this.#now = now;
   }
 
-  changedSince(at: ControlPlaneName): number {
-    return this.#changed.get(at) ?? 0;
+  #changedSince(of: ListName, at: ControlPlaneName): number {
+    return this.#changed.get(`${at} ${of}`) ?? 0;
   }
 
   /**
-   * Runs an action to its end, whatever becomes of the waiting for it, and forgets what was seen of `at` before (null: it
-   * is the application's affair alone). An
-   * action whose answer got lost may have happened all the same, so failures forget too.
+   * Runs an action to its end, whatever becomes of the waiting for it, and forgets what was seen before of all that it
+   * changes. An action whose answer got lost may have happened all the same, so failures forget too. What the answer
+   * itself says of the node counts as seen.
    */
-  async change<T>(at: ControlPlaneName | null, action: () => Promise<T>): Promise<T> {
+  async change(
+    at: ControlPlaneName,
+    lists: readonly ListName[],
+    action: () => Promise<NodeFacts | null | undefined>,
+  ): Promise<void> {
+    const asked = this.#now();
     const run = (async () => {
+      let answer: NodeFacts | null | undefined;
       try {
-        return await action();
+        answer = await action();
       } finally {
-        if (at !== null) this.#changed.set(at, this.#survey.mark());
+        const seq = this.#survey.mark();
+        for (const of of lists) this.#changed.set(`${at} ${of}`, seq);
+        this.#learned.delete(at);
+        if (answer !== undefined) this.#learned.set(at, { seq: this.#survey.mark(), at: asked, node: answer });
         this.#own.clear();
       }
     })();
     this.#acting = run.catch(() => undefined);
-    return run;
+    await run;
   }
 
   /** Resolves once nothing that was started for this node is still on its way. */
@@ -63,14 +83,18 @@ export class NodeSession {
     switch (want.of) {
       case 'nodes':
       case 'instances':
-      case 'providers':
-        await this.#survey.read({ of: want.of, at: want.at }, this.changedSince(want.at), notBefore);
+      case 'providers': {
+        const learned = want.of === 'nodes' ? this.#learned.get(want.at) : undefined;
+        const oldest = Math.max(notBefore, want.since ?? 0);
+        if (learned !== undefined && learned.at >= oldest) return;
+        await this.#survey.read({ of: want.of, at: want.at }, this.#changedSince(want.of, want.at), oldest);
         return;
+      }
       case 'schedulable': {
         const resourceClass = this.#resourceClass(move, want.at);
         if (resourceClass === null) return;
         const question = { of: 'schedulable', at: want.at, resourceClass } as const;
-        await this.#survey.read(question, this.changedSince(want.at), notBefore);
+        await this.#survey.read(question, this.#changedSince('schedulable', want.at), notBefore);
         return;
       }
       case 'membership':
@@ -115,35 +139,41 @@ export class NodeSession {
 
   #side(move: Move, at: ControlPlaneName): SideObservation {
     const { uuid } = move;
-    const node = this.#fact(this.#survey.last({ of: 'nodes', at }), at, (nodes) => nodes.get(uuid));
+    const node = this.#node(uuid, at);
     const instanceUuid = node.is === 'present' ? node.value.instanceUuid : null;
     const resourceClass = this.#resourceClass(move, at);
     const listed = (uuids: ReadonlySet<string>): true | undefined => (uuids.has(uuid) ? true : undefined);
+    const fact = <Q extends Question, T>(question: Q, pick: (answer: Answers[Q['of']]) => T | undefined): Seen<T> =>
+      factOf(this.#survey.last(question), this.#changedSince(question.of, at), pick);
     return {
       node,
-      instances: this.#fact(this.#survey.last({ of: 'instances', at }), at, (index) => {
+      instances: fact({ of: 'instances', at }, (index) => {
         const there = index.on(uuid, instanceUuid);
         return there.length === 0 ? undefined : there;
       }),
-      provider: this.#fact(this.#survey.last({ of: 'providers', at }), at, listed),
+      provider: fact({ of: 'providers', at }, listed),
       schedulable:
         resourceClass === null
           ? { is: 'unknown', why: `${move.name} has no resource class`, at: this.#now() }
-          : this.#fact(this.#survey.last({ of: 'schedulable', at, resourceClass }), at, listed),
+          : fact({ of: 'schedulable', at, resourceClass }, listed),
     };
   }
 
-  #resourceClass(move: Move, at: ControlPlaneName): string | null {
-    const nodes = this.#survey.last({ of: 'nodes', at });
-    const own = nodes?.answer.ok ? nodes.answer.value.get(move.uuid)?.resourceClass : undefined;
-    return own ? placementClass(own) : null;
+  /** From the bulk list, or from the answer to our own write when that is newer. */
+  #node(uuid: string, at: ControlPlaneName): Seen<NodeFacts> {
+    const reading = this.#survey.last({ of: 'nodes', at });
+    const learned = this.#learned.get(at);
+    if (learned !== undefined && (reading === undefined || learned.seq > reading.seq)) {
+      return learned.node === null
+        ? { is: 'absent', at: learned.at }
+        : { is: 'present', value: learned.node, at: learned.at };
+    }
+    return factOf(reading, this.#changedSince('nodes', at), (nodes) => nodes.get(uuid));
   }
 
-  #fact<A, T>(reading: Reading<A> | undefined, at: ControlPlaneName, pick: (answer: A) => T | undefined): Seen<T> {
-    if (reading === undefined || reading.seq <= this.changedSince(at)) return UNLOOKED;
-    if (!reading.answer.ok) return { is: 'unknown', why: reading.answer.why, at: reading.at };
-    const value = pick(reading.answer.value);
-    return value === undefined ? { is: 'absent', at: reading.at } : { is: 'present', value, at: reading.at };
+  #resourceClass(move: Move, at: ControlPlaneName): string | null {
+    const node = this.#node(move.uuid, at);
+    return node.is === 'present' && node.value.resourceClass !== null ? placementClass(node.value.resourceClass) : null;
   }
 
   #ownFact<T>(of: 'membership' | 'definitions'): Seen<T> {
@@ -152,4 +182,11 @@ export class NodeSession {
     if (!reading.answer.ok) return { is: 'unknown', why: reading.answer.why, at: reading.at };
     return { is: 'present', value: reading.answer.value as T, at: reading.at };
   }
+}
+
+function factOf<A, T>(reading: Reading<A> | undefined, after: number, pick: (answer: A) => T | undefined): Seen<T> {
+  if (reading === undefined || reading.seq <= after) return UNLOOKED;
+  if (!reading.answer.ok) return { is: 'unknown', why: reading.answer.why, at: reading.at };
+  const value = pick(reading.answer.value);
+  return value === undefined ? { is: 'absent', at: reading.at } : { is: 'present', value, at: reading.at };
 }

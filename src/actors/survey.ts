@@ -23,7 +23,8 @@ export interface InstanceIndex {
   on(uuid: NodeUuid, instanceUuid: string | null): readonly InstanceFacts[];
 }
 
-interface Answers {
+/** What the answer to each kind of question is. */
+export interface Answers {
   nodes: ReadonlyMap<NodeUuid, NodeFacts>;
   instances: InstanceIndex;
   providers: ReadonlySet<NodeUuid>;

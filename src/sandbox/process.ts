@@ -23,7 +23,10 @@ export class EphyraProcess {
   #child: ChildProcess | null = null;
   #expected = false;
   #onExit: (code: number | string | null) => void = () => undefined;
+  /** Of /healthz and /metrics. */
   httpUrl = '';
+  /** Where Slack's requests are taken in HTTP mode; null in Socket Mode. */
+  slackPort: number | null = null;
 
   constructor(written: Written, logFile: string) {
     this.#written = written;
@@ -59,7 +62,9 @@ export class EphyraProcess {
       const read = (line: string) => {
         this.#remember(line);
         if (!line.includes('"ephyra is up"')) return;
-        this.httpUrl = String((JSON.parse(line) as { http?: string }).http ?? '');
+        const up = JSON.parse(line) as { http?: string; slackPort?: number | null };
+        this.httpUrl = up.http ?? '';
+        this.slackPort = up.slackPort ?? null;
         clearTimeout(timer);
         resolve();
       };

@@ -27,7 +27,7 @@ export const settle: Perform = async (doing, deps) => {
     deps.waiting(move.uuid, complaint ?? `healthy ${passed} of ${checks} times in a row`);
     if (passed < checks) await deps.clock.sleep(intervalMs, signal);
   }
-  await unstamp(move, doing.action.at, deps);
+  return unstamp(move, doing.action.at, deps);
 };
 
 function complaintOf(answer: { health: string; reasons: readonly string[] }): string | null {

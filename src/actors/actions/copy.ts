@@ -9,8 +9,9 @@ import {
   portCreateBody,
   portgroupCreateBody,
 } from '../../openstack/ironic/definition.ts';
-import { MARKER_KEY } from '../../openstack/ironic/facts.ts';
+import { MARKER_KEY, toNodeFacts } from '../../openstack/ironic/facts.ts';
 import type { Ironic } from '../../openstack/ironic/requests.ts';
+import type { NodeDetail } from '../../openstack/ironic/schema.ts';
 import type { ActionDeps, Perform } from './deps.ts';
 import { cloudAt } from './deps.ts';
 
@@ -23,7 +24,7 @@ const FRESH_MS = 10_000;
  */
 export const copyDefinition: Perform = async ({ move, to }, deps) => {
   const original = await deps.definitions.of(move.uuid, move.from, deps.clock.now() - FRESH_MS);
-  if (original === null) return;
+  if (original === null) return undefined;
   if (original.node.extra[MARKER_KEY] === undefined) {
     throw new Failure({
       reason: 'evidence_stale',
@@ -34,12 +35,12 @@ export const copyDefinition: Perform = async ({ move, to }, deps) => {
   const { ironic } = cloudAt(deps, move.to);
   if (to.node === null) {
     await ensureChassis(original, move, deps);
-    await createNode(ironic, original);
+    const created = await createNode(ironic, original);
     await createParts(ironic, original, { ports: [], portgroups: [], traits: [] });
-    return;
+    return created === undefined ? undefined : toNodeFacts(created);
   }
   const copy = await deps.definitions.of(move.uuid, move.to, deps.clock.now());
-  if (copy === null) return;
+  if (copy === null) return undefined;
   await createParts(ironic, original, copy);
   const left = (await deps.definitions.differences(move, deps.clock.now() - FRESH_MS)) ?? [];
   if (left.length > 0) {
@@ -50,15 +51,17 @@ export const copyDefinition: Perform = async ({ move, to }, deps) => {
       remedy: `Somebody or something changed it there. Nothing was deleted in ${move.from}.`,
     });
   }
+  return undefined;
 };
 
 /** A duplicate uuid is our own earlier create whose answer got lost; a duplicate name is somebody else's node. */
-async function createNode(ironic: Ironic, { node }: Definition): Promise<void> {
+async function createNode(ironic: Ironic, { node }: Definition): Promise<NodeDetail | undefined> {
   try {
-    await ironic.createNode(nodeCreateBody(node));
+    return await ironic.createNode(nodeCreateBody(node));
   } catch (error) {
     const duplicate = error instanceof OpenStackError && error.detail === 'duplicate';
     if (!duplicate || (await ironic.getNode(node.uuid)) === null) throw error;
+    return undefined;
   }
 }
 

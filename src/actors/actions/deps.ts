@@ -29,8 +29,11 @@ export interface Doing {
   readonly to: { readonly node: NodeFacts | null; readonly instances: readonly InstanceFacts[] };
 }
 
-/** Does one action and resolves once it was accepted; the loop looks for its effect. Rejects with a `Failure`. */
-export type Perform = (doing: Doing, deps: ActionDeps) => Promise<void>;
+/**
+ * Does one action and resolves once it was accepted, with what the answer says of the node where there is such an answer
+ * (null: it is gone); otherwise the loop looks for the effect.
+ */
+export type Perform = (doing: Doing, deps: ActionDeps) => Promise<NodeFacts | null | undefined>;
 export type Performers = Readonly<Record<ActionName, Perform>>;
 
 export function cloudAt(deps: Pick<ActionDeps, 'controlPlanes'>, at: ControlPlaneName): ControlPlane {

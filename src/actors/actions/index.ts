@@ -31,7 +31,12 @@ const BY_PLUGIN: ReadonlySet<Action['name']> = new Set(['removeMember', 'addMemb
 
 /** Does an action on what was just seen. Rejects with a `Failure` only. */
 export function createPerform(deps: ActionDeps) {
-  return async (action: Action, move: Move, session: NodeSession, signal: AbortSignal): Promise<void> => {
+  return async (
+    action: Action,
+    move: Move,
+    session: NodeSession,
+    signal: AbortSignal,
+  ): Promise<NodeFacts | null | undefined> => {
     const seen = session.observe(move);
     const side = (at: ControlPlaneName): Doing['from'] => ({
       node: presentOr<NodeFacts | null>(seen.sides[at]?.node, null),
@@ -39,7 +44,7 @@ export function createPerform(deps: ActionDeps) {
     });
     const doing: Doing = { action, move, signal, from: side(move.from), to: side(move.to) };
     try {
-      await PERFORMERS[action.name](doing, deps);
+      return await PERFORMERS[action.name](doing, deps);
     } catch (error) {
       throw BY_PLUGIN.has(action.name) ? pluginFailure(error) : toFailure(error);
     }

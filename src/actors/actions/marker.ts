@@ -1,8 +1,8 @@
-import type { InstanceFacts, InstanceRecipe, Marker, Move } from '../../../machines/domain.ts';
+import type { InstanceFacts, InstanceRecipe, Marker, Move, NodeFacts } from '../../../machines/domain.ts';
 import { METADATA } from '../../../machines/domain.ts';
 import { Failure } from '../../../machines/errors.ts';
 import { MARKER_KEY, toNodeFacts } from '../../openstack/ironic/facts.ts';
-import type { Perform } from './deps.ts';
+import type { ActionDeps, Perform } from './deps.ts';
 import { cloudAt } from './deps.ts';
 
 /** Claims the node: the first write, and from then on the record of whose move this is and of what ran here. */
@@ -20,7 +20,8 @@ export const stamp: Perform = async ({ action, move, from }, deps) => {
   const patched = await cloudAt(deps, action.at).ironic.patchNode(move.uuid, [
     { op: 'add', path: `/extra/${MARKER_KEY}`, value: marker },
   ]);
-  const read = toNodeFacts(patched).marker;
+  const facts = toNodeFacts(patched);
+  const read = facts.marker;
   if (read === null || read === 'invalid' || read.deployment !== move.deployment) {
     throw new Failure({
       reason: 'node_foreign',
@@ -28,11 +29,13 @@ export const stamp: Perform = async ({ action, move, from }, deps) => {
       message: `Ironic of ${action.at} did not keep the mark on ${move.name}.`,
     });
   }
+  return facts;
 };
 
 /** The claim is let go: what is left of the move is what Nova's metadata says of the instance. */
-export async function unstamp(move: Move, at: string, deps: Parameters<Perform>[1]): Promise<void> {
-  await cloudAt(deps, at).ironic.patchNode(move.uuid, [{ op: 'remove', path: `/extra/${MARKER_KEY}` }]);
+export async function unstamp(move: Move, at: string, deps: ActionDeps): Promise<NodeFacts> {
+  const path = `/extra/${MARKER_KEY}`;
+  return toNodeFacts(await cloudAt(deps, at).ironic.patchNode(move.uuid, [{ op: 'remove', path }]));
 }
 
 export function recipeOf(instance: InstanceFacts, move: Pick<Move, 'from'>): InstanceRecipe {

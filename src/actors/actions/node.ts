@@ -14,19 +14,21 @@ export const undeploy: Perform = ({ action, move }, deps) =>
 
 /** Makes Ironic learn the power state; the node has no instance, and is off or about to be cleaned. */
 export const powerOff: Perform = ({ action, move }, deps) =>
-  cloudAt(deps, action.at).ironic.setPower(move.uuid, 'power off');
+  verb(cloudAt(deps, action.at).ironic.setPower(move.uuid, 'power off'));
 
 /** Ironic deletes ports, portgroups and traits with the node. Already gone counts as done. */
 export const unenroll: Perform = async ({ action, move }, deps) => {
   await cloudAt(deps, action.at).ironic.deleteNode(move.uuid);
+  return null;
 };
 
 /** A verb that does not fit the state, mostly because it is already fulfilled, is 400: the next look shows it. */
-async function verb(call: Promise<void>): Promise<void> {
+async function verb(call: Promise<void>): Promise<undefined> {
   try {
     await call;
+    return undefined;
   } catch (error) {
-    if (error instanceof OpenStackError && error.detail === 'wrong_state') return;
+    if (error instanceof OpenStackError && error.detail === 'wrong_state') return undefined;
     throw error;
   }
 }

@@ -1,0 +1,171 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { createHadoop, type Hadoop } from '../../../src/sandbox/hadoop/hadoop.ts';
+import { hadoopOptions, installHadoop } from '../../../src/sandbox/hadoop/install.ts';
+import { listenHadoop } from '../../../src/sandbox/hadoop/listen.ts';
+import { systemClock } from '../../../src/sandbox/openstack/index.ts';
+import { Channel } from '../../../src/sandbox/people.ts';
+import { EphyraProcess } from '../../../src/sandbox/process.ts';
+import { listenSlack } from '../../../src/sandbox/slack/index.ts';
+import { stateDirectory } from '../real.ts';
+import type { RealFleet } from './fleet.ts';
+
+/** Everything the real job needs besides OpenStack: Hadoop and Slack emulated, Ephyra as in production. */
+export interface RealStage {
+  readonly ephyra: EphyraProcess;
+  readonly channel: Channel;
+  readonly hadoop: Hadoop;
+  /** Requests to OpenStack since the process started, by Ephyra's own count. */
+  calls(): Promise<{ all: number; writes: number; lines: string[] }>;
+  close(): Promise<void>;
+}
+
+/** Where a Hadoop host is follows from the real Novas; looked at so often. */
+const FOLLOW_MS = 700;
+
+export async function setTheStage(fleets: readonly RealFleet[]): Promise<RealStage> {
+  const folder = await mkdtemp(join(tmpdir(), 'ephyra-real-'));
+  const servers = (await Promise.all(fleets.map((fleet) => fleet.servers()))).flat();
+  const nodes = servers.map(({ name, addresses }) => ({
+    host: name,
+    address: addresses[0] ?? '',
+    role: name.includes('master') ? ('master' as const) : ('worker' as const),
+  }));
+  const hadoop = createHadoop({ clock: systemClock, nodes });
+  const hadoopListening = await listenHadoop(hadoop);
+  const installation = await installHadoop(join(folder, 'hadoop'), hadoopListening.urls.admin);
+  const follow = followServers(fleets, hadoop);
+
+  const slack = await listenSlack();
+  const slackPort = await freePort();
+  slack.slack.configure({ requestUrl: `http://127.0.0.1:${slackPort}/slack/events` });
+  const config = join(folder, 'ephyra.yml');
+  const role = (name: string) => ({
+    match: { extra: { role: name } },
+    boot: { default: { flavor: `bm.${name}`, image: 'hadoop-image', networks: ['tenant-net'], keyPair: 'ops' } },
+  });
+  await writeFile(
+    config,
+    stringify({
+      controlPlanes: { cp1: { cloud: 'cp1' }, cp2: { cloud: 'cp2' } },
+      roles: {
+        'hadoop-worker': role('hadoop-worker'),
+        'hadoop-master': { ...role('hadoop-master'), maxUnavailable: 1 },
+      },
+      application: { plugin: 'hadoop', options: hadoopOptions(hadoopListening.urls, installation, { nodes }) },
+      deployment: {
+        maxUnavailable: 2,
+        canary: 0,
+        poll: '3s',
+        verify: { checks: 2, interval: '1s' },
+        retries: { attempts: 3, backoff: '3s', maxBackoff: '30s' },
+      },
+      slack: {
+        mode: 'http',
+        port: slackPort,
+        channel: 'C0OPSHADOOP',
+        botToken: { env: 'SLACK_BOT_TOKEN' },
+        signingSecret: { env: 'SLACK_SIGNING_SECRET' },
+        apiUrl: `${slack.url}/api/`,
+        operators: { users: [], groups: ['S0OPERATIONS'] },
+        approvers: { users: ['U0BOB'], groups: [] },
+      },
+      store: join(folder, 'ephyra.json'),
+      http: { port: 0 },
+    }),
+  );
+  const { app } = slack.slack.core;
+  const ephyra = new EphyraProcess(
+    {
+      config,
+      env: {
+        OS_CLIENT_CONFIG_FILE: join(stateDirectory, 'clouds.yaml'),
+        SLACK_BOT_TOKEN: app.botToken,
+        SLACK_SIGNING_SECRET: app.signingSecret,
+      },
+    },
+    join(folder, 'ephyra.log'),
+  );
+  await ephyra.start();
+
+  return {
+    ephyra,
+    channel: new Channel(slack.url),
+    hadoop,
+    calls: () => countCalls(ephyra.httpUrl),
+    async close() {
+      await ephyra.terminate();
+      if (process.env['EPHYRA_KEEP'] !== undefined) {
+        process.stdout.write(
+          `Left behind: ${folder}\n${(await readFile(join(folder, 'ephyra.log'), 'utf8')).length} bytes of log\n`,
+        );
+      } else await rm(folder, { recursive: true, force: true });
+      follow.stop();
+      await follow.ended;
+      await slack.close();
+      await hadoopListening.close();
+      hadoop.close();
+    },
+  };
+}
+
+/** A Hadoop host is up while a server of its name is ACTIVE in either cloud. */
+function followServers(fleets: readonly RealFleet[], hadoop: Hadoop): { stop(): void; ended: Promise<void> } {
+  let stopped = false;
+  const known = new Set<string>();
+  const ended = (async () => {
+    while (!stopped) {
+      const all = await Promise.all(fleets.map((fleet) => fleet.servers().catch(() => null)));
+      if (all.every((list) => list !== null)) {
+        const active = new Map(
+          all.flat().flatMap((server) => (server?.status === 'ACTIVE' ? [[server.name, server]] : [])),
+        );
+        for (const { name } of active.values()) known.add(name);
+        for (const name of known) {
+          const server = active.get(name);
+          if (server === undefined) hadoop.setMachine(name, false);
+          else hadoop.setMachine(name, true, server.addresses[0] ?? null, server.id);
+        }
+      }
+      await new Promise((resolve) => setTimeout(resolve, FOLLOW_MS));
+    }
+  })();
+  return {
+    ended,
+    stop: () => {
+      stopped = true;
+    },
+  };
+}
+
+async function countCalls(httpUrl: string): Promise<{ all: number; writes: number; lines: string[] }> {
+  const text = await (await fetch(`${httpUrl}/metrics`)).text();
+  const lines = text.split('\n').filter((line) => line.startsWith('ephyra_openstack_requests_total{'));
+  let all = 0;
+  let writes = 0;
+  const shown: [number, string][] = [];
+  for (const line of lines) {
+    const count = Number(line.slice(line.lastIndexOf(' ') + 1));
+    const label = (name: string) => new RegExp(`${name}="([^"]*)"`).exec(line)?.[1] ?? '';
+    all += count;
+    const isToken = label('route') === '/v3/auth/tokens';
+    if (!isToken && label('method') !== 'GET') writes += count;
+    shown.push([count, `${label('control_plane')} ${label('method').padEnd(6)} ${label('route')} ${label('status')}`]);
+  }
+  shown.sort((a, b) => b[0] - a[0]);
+  return { all, writes, lines: shown.map(([count, what]) => `${String(count).padStart(5)}  ${what}`) };
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+}
