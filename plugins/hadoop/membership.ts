@@ -121,6 +121,27 @@ function hdfsHalf(node: ApplicationNode, hosts: HadoopHosts, snapshot: Snapshot,
   return halves.sort((a, b) => hdfsRank(b) - hdfsRank(a))[0] ?? { standing: 'unknown', says: 'HDFS: not known' };
 }
 
+/**
+ * Whether HDFS hears from the DataNode where it is now, in whatever admin state: null when it does, else what it says.
+ */
+export function notHeard(
+  node: ApplicationNode,
+  hosts: HadoopHosts,
+  snapshot: Snapshot,
+  heartbeatMs: number,
+): string | null {
+  const view = snapshot.hdfs;
+  if (!view || view.problem !== null) return `HDFS: ${view?.problem ?? 'nobody to ask'}`;
+  const alive = hosts.all.flatMap((host) => view.nodes.get(host) ?? []).filter((entry) => entry.alive);
+  const fresh = alive.filter((entry) => entry.lastContact * 1000 <= heartbeatMs);
+  const there = fresh.filter(
+    (entry) => node.addressesAfter.length === 0 || node.addressesAfter.includes(entry.address),
+  );
+  if (there.length > 0) return null;
+  const where = node.addressesAfter.length === 0 ? '' : ` at ${node.addressesAfter.join(', ')}`;
+  return `HDFS: no heartbeat${where} yet`;
+}
+
 /** What HDFS has of a machine that JMX hides, from the full list of the dead. */
 export function unhide(node: ApplicationNode, hosts: HadoopHosts, dead: readonly HdfsNode[]): Half {
   const ours = new Set([...node.addressesBefore, ...node.addressesAfter]);

@@ -3,7 +3,7 @@ import type { ApplicationNode, NodeHealth, PluginContext } from '../../machines/
 import { throwIfAborted, untilAborted } from '../support/wait.ts';
 import { type Changed, type Cluster, refresh } from './cluster.ts';
 import { type HadoopHosts, hadoopHosts } from './hosts.ts';
-import { type Assessment, assess, type Half, type Standing, unhide } from './membership.ts';
+import { type Assessment, assess, type Half, notHeard, type Standing, unhide } from './membership.ts';
 import type { RoleOptions } from './schema.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -27,7 +27,10 @@ export async function removeWorker(
   });
 }
 
-/** Brings a worker back: out of the hosts files, refreshed, and read back until both halves have heard of it. */
+/**
+ * Brings a worker back: once HDFS hears from it, out of the hosts files, refreshed, and read back until both halves have
+ * it in service.
+ */
 export async function addWorker(
   cluster: Cluster,
   node: ApplicationNode,
@@ -35,6 +38,7 @@ export async function addWorker(
   context: PluginContext,
 ): Promise<void> {
   const hosts = named(cluster, node);
+  if (role.hdfs !== false) await hearFrom(cluster, node, hosts, context);
   const asked = cluster.setup.now();
   const changed = await untilAborted(cluster.include(hosts, role), context.signal);
   const after: HadoopHosts = hosts.after.length > 0 ? { ...hosts, all: hosts.after } : hosts;
@@ -45,6 +49,42 @@ export async function addWorker(
     done: (half) => half.standing === 'serving',
     reacted: (half) => half.standing === 'serving' || half.standing === 'failing',
   });
+}
+
+/**
+ * Waits for the DataNode's heartbeat before it is put back into service. For ten minutes after a machine has stopped
+ * the NameNode believes in the replicas on it: in service again, they would count, others would be given up for them,
+ * and the machine comes back with empty disks. Refreshes, because a name that is looked up anew can be what lets it in.
+ */
+async function hearFrom(
+  cluster: Cluster,
+  node: ApplicationNode,
+  hosts: HadoopHosts,
+  context: PluginContext,
+): Promise<void> {
+  // By another name it is not excluded, and perhaps not yet on the list of those who may join.
+  if (hosts.after.some((host) => !hosts.before.includes(host))) return;
+  const { options, setup } = cluster;
+  const since = setup.now();
+  let refreshed: number | null = null;
+  for (;;) {
+    const missing = notHeard(
+      node,
+      hosts,
+      await untilAborted(cluster.look(since), context.signal),
+      options.limits.heartbeat,
+    );
+    if (missing === null) return;
+    context.progress(`${node.name}: ${missing}`);
+    const now = setup.now();
+    if (now >= context.deadline) throw late(node, 'join', missing, null);
+    if (refreshed === null || now - refreshed >= options.refreshAgain) {
+      refreshed = now;
+      const problem = await refresh(cluster, { yarn: false, hdfs: true }, context);
+      if (problem !== null) context.progress(`${node.name}: ${problem}`);
+    }
+    await pause(cluster, Math.max(0, Math.min(options.poll, context.deadline - now)), context);
+  }
 }
 
 /** Health and membership of a worker. */

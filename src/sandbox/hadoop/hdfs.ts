@@ -244,14 +244,15 @@ export class Hdfs {
     }
   }
 
-  /** Replicas beyond the wanted number go, from the fullest in-service holder. */
+  /** Replicas beyond the wanted number go: from a holder that has not been heard from for long, else from the fullest. */
   #trim(): void {
     for (let block = 0; block < this.blocks.total; block += 1) {
       const holders = this.blocks.holders(block);
       if (holders.size <= this.blocks.replication) continue;
       const serving = [...holders].filter((host) => this.inService(host));
       if (serving.length <= this.blocks.replication) continue;
-      serving.sort((a, b) => this.blocks.heldBy(b).size - this.blocks.heldBy(a).size);
+      const late = (host: string) => Number(this.lastContactMs(host) > 4 * this.#means.timings.heartbeatMs);
+      serving.sort((a, b) => late(b) - late(a) || this.blocks.heldBy(b).size - this.blocks.heldBy(a).size);
       const fullest = serving[0];
       if (fullest !== undefined) this.blocks.drop(block, fullest);
     }

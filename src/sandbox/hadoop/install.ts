@@ -125,6 +125,7 @@ export function hadoopOptions(
       ],
     },
     hdfs: { command: command(installation.hdfs), hostsFile: installation.dfsHosts },
+    limits: { heartbeat: '2s' },
     poll: '300ms',
     cache: '250ms',
     settle: '1s',

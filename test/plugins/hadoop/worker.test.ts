@@ -319,7 +319,7 @@ describe('removeNode', () => {
 });
 
 describe('addNode', () => {
-  test('waits for a heartbeat from the new address', async () => {
+  test('leaves the node excluded until HDFS hears from it at its new address', async () => {
     b = await bench();
     await b.plugin.removeNode(worker, context());
     const told = context();
@@ -327,8 +327,9 @@ describe('addNode', () => {
     const going = b.plugin.addNode(moved, told).then(() => {
       done = true;
     });
-    await until(() => told.said.some((line) => line.includes('still known at 10.1.1.1')));
+    await until(() => told.said.some((line) => line.includes('no heartbeat at 10.2.1.1 yet')));
     expect(done).toBe(false);
+    expect(await readFile(b.installation.dfsHosts, 'utf8')).toContain('worker-1');
     b.hadoop.setMachine('worker-1', false);
     b.hadoop.setMachine('worker-1', true, '10.2.1.1');
     await going;
