@@ -10,6 +10,7 @@ import {
   ours,
   theInstance,
   transitional,
+  unlessCountedOn,
   unlessOutdated,
   unlessOutOfService,
 } from './nodes.ts';
@@ -173,7 +174,7 @@ function prepareNode(seen: Observation, move: Move, to: SideObservation, there: 
   // Without a power state Nova keeps the node reserved for ever. A real BMC reports it at `manage`.
   if (there.powerState === null) {
     return (
-      unlessOutOfService(seen, move, 'enroll') ??
+      unlessCountedOn(seen, move, 'enroll') ??
       act('enroll', { name: 'powerOff', at: move.to, evidence: [...evidence, MEMBERSHIP] })
     );
   }

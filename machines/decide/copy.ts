@@ -2,7 +2,7 @@ import type { Move, NodeFacts, Observation, SideObservation, Want } from '../dom
 import type { Decision } from './decision.ts';
 import { act, bothNodes, DEFINITIONS, fail, instancesAt, known, MEMBERSHIP, nodesAt, wait } from './decision.ts';
 import { leave } from './leave.ts';
-import { inert, ours, unlessOutOfService } from './nodes.ts';
+import { inert, ours, unlessCountedOn } from './nodes.ts';
 import { foreign, lockedBy } from './refusals.ts';
 
 /** At rest in `from`, absent in `to`: the definition is copied. */
@@ -63,7 +63,7 @@ export function inBoth(
     return act('copy', { name: 'copyDefinition', at: move.to, evidence: [], basis: bothNodes(move) });
   }
   return (
-    unlessOutOfService(seen, move, 'unenroll') ??
+    unlessCountedOn(seen, move, 'unenroll') ??
     act('unenroll', {
       name: 'unenroll',
       at: move.from,

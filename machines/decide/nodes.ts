@@ -65,14 +65,22 @@ export function theInstance(instances: readonly InstanceFacts[], node: NodeFacts
 
 /** Null when the application positively does not count on the node; else the decision that finds out or gives up. */
 export function unlessOutOfService(seen: Observation, move: Move, step: Step): Decision | null {
-  const membership = known(
-    seen.membership,
-    MEMBERSHIP,
-    step,
-    `The application does not say whether ${move.name} is in service`,
-  );
+  const question = `The application does not say whether ${move.name} is in service`;
+  const membership = known(seen.membership, MEMBERSHIP, step, question);
   if (!membership.ok) return membership.decision;
-  if (membership.value === 'out') return null;
+  return membership.value === 'out' ? null : countedOn(move, step);
+}
+
+/**
+ * The same for a node that positively has no instance in either cloud: there is nothing on it that could be in service,
+ * so an application that cannot tell (it may know the machine only as dead) holds nothing up; one that counts on it does.
+ */
+export function unlessCountedOn(seen: Observation, move: Move, step: Step): Decision | null {
+  if (seen.membership.is === 'unlooked') return look(MEMBERSHIP);
+  return seen.membership.is === 'present' && seen.membership.value === 'in' ? countedOn(move, step) : null;
+}
+
+function countedOn(move: Move, step: Step): Decision {
   return fail(
     step,
     'instance_unexpected',
