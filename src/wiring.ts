@@ -156,7 +156,6 @@ export async function wire(
         ),
       report: (report) => {
         if (report.type === 'node_settled') {
-          ensure.forget(report.item.uuid);
           definitions.forget(report.item.uuid);
         }
         listener.migration(report);

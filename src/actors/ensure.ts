@@ -72,6 +72,7 @@ export function createEnsure(deps: EnsureDeps) {
     const { move } = input;
     const session = sessionOf(move.uuid);
     await session.quiet();
+    session.begin(clock.now() - pollMs);
     try {
       for (;;) {
         signal.throwIfAborted();
@@ -150,8 +151,6 @@ export function createEnsure(deps: EnsureDeps) {
     ensure,
     /** What is known of a node now, without asking anybody. */
     observe: (move: Move) => sessionOf(move.uuid).observe(move),
-    /** Forgets a node that has settled. */
-    forget: (uuid: NodeUuid) => sessions.delete(uuid),
   };
 }
 

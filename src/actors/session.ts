@@ -30,6 +30,8 @@ export class NodeSession {
   readonly #learned = new Map<ControlPlaneName, { seq: number; at: number; node: NodeFacts | null }>();
   readonly #own = new Map<'membership' | 'definitions', Reading<unknown>>();
   #acting: Promise<unknown> = Promise.resolve();
+  /** What was asked before this time (ms) is of another life of the node. */
+  #oldest = 0;
   readonly #survey: Survey;
   readonly #now: () => number;
 
@@ -67,6 +69,13 @@ export class NodeSession {
     })();
     this.#acting = run.catch(() => undefined);
     await run;
+  }
+
+  /** Forgets what was asked before `oldest` (ms): a new start does not build on what an earlier one has seen. */
+  begin(oldest: number): void {
+    this.#oldest = oldest;
+    for (const [at, { at: asked }] of this.#learned) if (asked < oldest) this.#learned.delete(at);
+    for (const [of, { at: asked }] of this.#own) if (asked < oldest) this.#own.delete(of);
   }
 
   /** Resolves once nothing that was started for this node is still on its way. */
@@ -144,7 +153,7 @@ export class NodeSession {
     const resourceClass = this.#resourceClass(move, at);
     const listed = (uuids: ReadonlySet<string>): true | undefined => (uuids.has(uuid) ? true : undefined);
     const fact = <Q extends Question, T>(question: Q, pick: (answer: Answers[Q['of']]) => T | undefined): Seen<T> =>
-      factOf(this.#survey.last(question), this.#changedSince(question.of, at), pick);
+      factOf(this.#survey.last(question), this.#changedSince(question.of, at), this.#oldest, pick);
     return {
       node,
       instances: fact({ of: 'instances', at }, (index) => {
@@ -168,7 +177,7 @@ export class NodeSession {
         ? { is: 'absent', at: learned.at }
         : { is: 'present', value: learned.node, at: learned.at };
     }
-    return factOf(reading, this.#changedSince('nodes', at), (nodes) => nodes.get(uuid));
+    return factOf(reading, this.#changedSince('nodes', at), this.#oldest, (nodes) => nodes.get(uuid));
   }
 
   #resourceClass(move: Move, at: ControlPlaneName): string | null {
@@ -184,8 +193,13 @@ export class NodeSession {
   }
 }
 
-function factOf<A, T>(reading: Reading<A> | undefined, after: number, pick: (answer: A) => T | undefined): Seen<T> {
-  if (reading === undefined || reading.seq <= after) return UNLOOKED;
+function factOf<A, T>(
+  reading: Reading<A> | undefined,
+  after: number,
+  oldest: number,
+  pick: (answer: A) => T | undefined,
+): Seen<T> {
+  if (reading === undefined || reading.seq <= after || reading.at < oldest) return UNLOOKED;
   if (!reading.answer.ok) return { is: 'unknown', why: reading.answer.why, at: reading.at };
   const value = pick(reading.answer.value);
   return value === undefined ? { is: 'absent', at: reading.at } : { is: 'present', value, at: reading.at };
