@@ -26,6 +26,20 @@ export const STORIES: readonly Story[] = [
   { name: 'abort in the middle', wish: { abortAfter: 1 }, options: { nodes: 3 }, ends: ['rolled_back', 'completed'] },
 ];
 
+/** Every point at which a story can be cut off. */
+export async function pointsOf(story: Story): Promise<Point[]> {
+  const points: Point[] = [];
+  await cutOff(story, (point) => {
+    points.push(point);
+    return false;
+  });
+  return points;
+}
+
+/** Where something changes: right before and right after each write to a cloud or to the disk. */
+export const isChange = ({ kind, what }: Point): boolean =>
+  kind === 'write' || kind === 'written' || !/^(GET|POST \/v3)/.test(what);
+
 /** Plays a story, killed at the points that `kill` chooses and started again after `downMs`. Throws what breaks. */
 export async function cutOff(
   story: Story,

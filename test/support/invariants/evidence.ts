@@ -23,7 +23,7 @@ export class Evidence implements Invariant {
   readonly name = 'evidence before destruction';
   readonly #world: World;
   readonly #knowledge = new Knowledge();
-  /** When the last write about a node came to its end, by process, control plane and node. */
+  /** When the last write about a node came to its end, by process, control plane, service and node. */
   readonly #ended = new Map<string, number>();
 
   constructor(world: World) {
@@ -42,7 +42,7 @@ export class Evidence implements Invariant {
 
   #end(call: Call): void {
     if (call.write !== null && call.node !== null) {
-      this.#ended.set(`${call.process} ${call.at} ${call.node}`, this.#world.time.now());
+      this.#ended.set(`${call.process} ${call.at} ${call.service} ${call.node}`, this.#world.time.now());
     }
   }
 
@@ -77,8 +77,9 @@ export class Evidence implements Invariant {
     if (told === undefined) return `Ironic of ${at} was not asked`;
     const age = call.sentAt - told.sentAt;
     if (age > FRESH_MS) return `Ironic of ${at} was last asked ${age} ms ago`;
-    const changed = this.#ended.get(`${call.process} ${at} ${node}`);
-    if (changed !== undefined && told.sentAt < changed) return `${at} was changed after it was last asked`;
+    const changed = this.#ended.get(`${call.process} ${at} ironic ${node}`);
+    if (changed !== undefined && told.sentAt < changed && !told.written)
+      return `${at} was changed after it was last asked`;
     return told;
   }
 }

@@ -15,6 +15,8 @@ export interface Told {
   readonly sentAt: number;
   readonly servedAt: number;
   readonly stale: boolean;
+  /** It is what the answer to a write said. */
+  readonly written: boolean;
   /** Null: not there. */
   readonly node: NodeSaid | null;
 }
@@ -42,7 +44,11 @@ export class Knowledge {
   readonly #membership = new Map<string, MembershipAnswer>();
 
   delivered(call: Call, body: unknown): void {
-    if (call.method !== 'GET' || call.service !== 'ironic' || call.servedAt === null) return;
+    if (call.service !== 'ironic' || call.servedAt === null) return;
+    if (call.method !== 'GET') {
+      this.#answerOfWrite(call, body as Json);
+      return;
+    }
     const [path = '', query = ''] = call.path.split('?');
     const [, , kind, id, sub] = path.split('/');
     if (kind !== 'nodes') return;
@@ -51,8 +57,18 @@ export class Knowledge {
     } else if (sub === undefined && (call.status === 200 || call.status === 404)) {
       const node = call.status === 404 ? null : said(body as Json);
       const { sentAt, servedAt, stale } = call;
-      this.#single.set(keyOf(call.process, call.at, id), { sentAt, servedAt, stale, node });
+      this.#single.set(keyOf(call.process, call.at, id), { sentAt, servedAt, stale, written: false, node });
     }
+  }
+
+  /** The answer to a write that shows the node, or that it is gone, is as good as a look. */
+  #answerOfWrite({ process, at, node, write, status, sentAt, servedAt }: Call, body: Json): void {
+    if (node === null || status === null) return;
+    const gone = write === 'delete node' && (status === 204 || status === 404);
+    const shown = (write === 'mark' || write === 'patch' || write === 'create node') && status < 300;
+    if (!gone && !shown) return;
+    const told = { sentAt, servedAt: servedAt ?? sentAt, stale: false, written: true };
+    this.#single.set(keyOf(process, at, node), { ...told, node: gone ? null : said(body) });
   }
 
   #page(call: Call, query: string, body: Json): void {
@@ -80,9 +96,9 @@ export class Knowledge {
     const list = this.#lists.get(`${process} ${at}`);
     const single = this.#single.get(keyOf(process, at, uuid));
     if (list === undefined) return single;
-    if (single !== undefined && single.sentAt > list.sentAt) return single;
+    if (single !== undefined && single.servedAt >= list.servedAt) return single;
     const { sentAt, servedAt, stale, nodes } = list;
-    return { sentAt, servedAt, stale, node: nodes.get(uuid) ?? null };
+    return { sentAt, servedAt, stale, written: false, node: nodes.get(uuid) ?? null };
   }
 
   membership(process: number, uuid: string): MembershipAnswer | undefined {

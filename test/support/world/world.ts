@@ -116,6 +116,7 @@ export class World {
   readonly reads: Call[] = [];
   starts = 0;
   #points = 0;
+  readonly #startedAt = new Map<number, number>();
   #restart: (() => number) | null = null;
   #process: Running | null = null;
   readonly #invariants: Invariant[];
@@ -237,6 +238,7 @@ export class World {
     const metrics = this.options.ownMetrics === true ? newMetrics() : SHARED_METRICS;
     const process: Running = { id, time, metrics, alive: true, core: null };
     this.#process = process;
+    this.#startedAt.set(id, this.time.now());
     this.note(`Ephyra ${id} starts`);
     const chance = this.random.fork(`process ${id}`);
     const caller = {
@@ -270,6 +272,11 @@ export class World {
     });
     if (this.options.listener !== undefined) core.deployments.onChange(this.options.listener);
     core.deployments.resume();
+  }
+
+  /** When a process was started. */
+  startedAt(process: number): number {
+    return this.#startedAt.get(process) ?? Number.NaN;
   }
 
   /** As SIGKILL does: nothing of the process goes on, what it has sent is on its way. */
