@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,55 +34,47 @@ async function hadoopBench(): Promise<ConformanceBench> {
   };
 }
 
-/** An application in a file, behind four commands: `in`, `leaving N`, `out`, and a count of the changes. */
+/** An application in a folder, behind four commands: the file `out` when it is drained, and a line for each change. */
 const APPLICATION = `
-import { readFileSync, writeFileSync, existsSync } from 'node:fs';
-const [verb, folder] = process.argv.slice(2);
-const path = folder + '/state.json';
-const read = () => JSON.parse(readFileSync(path, 'utf8'));
-const write = (state) => writeFileSync(path, JSON.stringify(state));
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-if (existsSync(folder + '/silent')) { await pause(60_000); }
-const state = read();
-if (verb === 'verify') {
-  if (state.is === 'out') { console.log(JSON.stringify({ reasons: ['drained'] })); process.exit(3); }
-  process.exit(0);
-}
-if (verb === 'application') process.exit(0);
-const goal = verb === 'remove' ? 'out' : 'in';
-if (state.is !== goal) {
-  write({ ...state, changes: state.changes + 1, is: 'in' });
-  for (let left = 3; left > 0 || existsSync(folder + '/hang'); left -= 1) { console.log(left + ' left'); await pause(20); }
-  write({ ...read(), is: goal });
-}
+verb=$1; cd "$2" || exit 75
+if [ -e silent ]; then sleep 60; fi
+case $verb in
+  verify) if [ -e out ]; then echo '{"reasons":["drained"]}'; exit 3; fi ;;
+  remove)
+    if [ -e out ]; then exit 0; fi
+    echo remove >> changes
+    for left in 3 2 1; do echo "$left left"; sleep 0.02; done
+    while [ -e hang ]; do sleep 0.02; done
+    : > out ;;
+  add)
+    if [ ! -e out ]; then exit 0; fi
+    echo add >> changes
+    sleep 0.02
+    rm -f out ;;
+esac
 `;
 
 async function execBench(): Promise<ConformanceBench> {
   const folder = await mkdtemp(join(tmpdir(), 'exec-'));
-  const script = join(folder, 'application.mjs');
-  await writeFile(script, APPLICATION);
-  await writeFile(join(folder, 'state.json'), JSON.stringify({ is: 'in', changes: 0 }));
-  const command = (verb: string) => [process.execPath, script, verb, folder];
+  const command = (verb: string) => ['/bin/sh', '-c', APPLICATION, 'sh', verb, folder];
   const options = {
     remove: command('remove'),
     add: command('add'),
     verifyNode: command('verify'),
     verifyApplication: command('application'),
-    verifyTimeout: '400ms',
+    verifyTimeout: '800ms',
   };
-  const state = async () =>
-    JSON.parse(await readFile(join(folder, 'state.json'), 'utf8')) as { is: string; changes: number };
   const make = () => createExec(setup(options)) as ApplicationPlugin;
   return {
     plugin: make(),
     node: node('worker-1'),
     moved: node('worker-1'),
-    inService: async () => (await state()).is === 'in',
-    changes: async () => (await state()).changes,
+    inService: () => !existsSync(join(folder, 'out')),
+    changes: async () => (await readFile(join(folder, 'changes'), 'utf8').catch(() => '')).split('\n').length,
     again: make,
     silence: () => writeFile(join(folder, 'silent'), ''),
     hang: () => writeFile(join(folder, 'hang'), ''),
-    dispose: () => rm(folder, { recursive: true, force: true }),
+    dispose: () => rm(folder, { recursive: true, force: true, maxRetries: 5 }),
   };
 }
 
