@@ -154,8 +154,14 @@ export function createSlackFace(setup: {
       botUserId = me.userId;
       log.info({ team: me.team, user: me.userId }, 'Signed in to Slack');
     } catch (error) {
-      const code = error instanceof SlackProblem ? error.code : 'bug';
-      log.error({ code }, 'Slack does not accept the bot token, or cannot be reached; messages will wait');
+      const problem = error instanceof SlackProblem ? error : undefined;
+      const code = problem?.code ?? 'bug';
+      if (problem?.kind === 'refused') {
+        log.error(
+          { code, field: 'slack.botToken', remedy: 'Copy the bot token anew from the app: "OAuth & Permissions".' },
+          'Slack refuses the bot token; nothing can be shown there until it is right',
+        );
+      } else log.error({ code }, 'Slack cannot be reached; messages will wait');
     }
   }
 

@@ -21,6 +21,16 @@ const FIRST_TRY_MS = 3000;
 const LONGEST_PAUSE_MS = 30_000;
 const CLOSE_TIMEOUT_MS = 3000;
 
+/** Slack's words for a token that no repetition makes right. */
+const REFUSED = new Set([
+  'invalid_auth',
+  'not_authed',
+  'not_allowed_token_type',
+  'token_revoked',
+  'token_expired',
+  'missing_scope',
+]);
+
 export function keepSocket(setup: {
   readonly client: SocketModeReceiver['client'];
   readonly clock: Clock;
@@ -70,8 +80,12 @@ export function keepSocket(setup: {
     } catch (error) {
       failures += 1;
       const pause = Math.min(LONGEST_PAUSE_MS, 1000 * 2 ** Math.min(10, failures - 1));
+      const why = reason(error);
+      const remedy = REFUSED.has(why)
+        ? { field: 'slack.appToken', remedy: 'Make an app-level token with connections:write: "Basic Information".' }
+        : {};
       log.warn(
-        { failures, retryInMs: pause, error: reason(error) },
+        { failures, retryInMs: pause, error: why, ...remedy },
         'No Socket Mode connection to Slack; trying again',
       );
       await close();
