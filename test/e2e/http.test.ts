@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { EphyraProcess } from '../../src/sandbox/process.ts';
 import { Bench } from './support/bench.ts';
 
@@ -10,11 +10,11 @@ describe('What the running process tells monitoring', () => {
     bench = await Bench.set();
     ephyra = await bench.start(await bench.configuration());
     await bench.sandbox.slack.people.type('U0ALICE', 'C0OPSHADOOP', '/ephyra deploy cp1→cp2');
-    await expect.poll(async () => (await bench.see()).messages[0]?.plain, { timeout: 10_000 }).toContain('[Approve]');
+    const card = async (words: string): Promise<void> =>
+      expect((await bench.see()).messages[0]?.plain).toContain(words);
+    await vi.waitFor(() => card('[Approve]'), { timeout: 10_000 });
     await bench.press('U0BOB', 'ephyra:approve');
-    await expect
-      .poll(async () => (await bench.see()).messages[0]?.plain, { timeout: 40_000, interval: 200 })
-      .toContain('COMPLETED');
+    await vi.waitFor(() => card('COMPLETED'), { timeout: 40_000, interval: 200 });
   });
   afterAll(() => bench?.clear());
 
@@ -70,7 +70,7 @@ describe('What the running process tells monitoring', () => {
     const writes = bench.writes.length;
     const counted = sum(calls.filter(([found]) => !/method="GET"|service="keystone"/.test(found)));
     expect(counted).toBe(writes);
-    expect(of('method="POST"', 'route="/servers"', 'status="202"')).toBe(4);
+    expect(of('method="POST"', 'route="/v2.1/servers"', 'status="202"')).toBe(4);
     // A label with an id would be a series for each node.
     expect(calls.map(([labels]) => labels).join('\n')).not.toMatch(/[0-9a-f]{8}-[0-9a-f]{4}-/);
   });
