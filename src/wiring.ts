@@ -180,16 +180,20 @@ export async function wire(
     clock,
     nonce: means.nonce,
     crew,
-    plan: (request) =>
-      makePlan(
+    plan: async ({ source, target, options }) => {
+      const result = await makePlan(
         {
-          source: request.source,
-          target: request.target,
-          maxUnavailable: request.options?.maxUnavailable ?? config.deployment.maxUnavailable,
-          only: request.options?.nodes ?? null,
+          source,
+          target,
+          maxUnavailable: options?.maxUnavailable ?? config.deployment.maxUnavailable,
+          only: options?.nodes ?? null,
         },
         { controlPlanes, roles: config.roles, secrets, survey, catalogue, plugin, clock },
-      ),
+      );
+      // A message to a person has room for some of them, the log has all.
+      if (result.problems.length > 0) log.warn({ source, target, problems: result.problems }, 'plan refused');
+      return result;
+    },
     onListenerError: (error) => log.error({ err: error }, 'listener failed'),
   });
   const stops = [observeChanges(deployments, metrics), logChanges(deployments, log)];

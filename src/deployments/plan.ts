@@ -15,7 +15,7 @@ import { toNodeFacts } from '../openstack/ironic/facts.ts';
 import type { NodeDetail } from '../openstack/ironic/schema.ts';
 import { findMaskedSecrets, overlaySecrets } from '../openstack/ironic/secrets.ts';
 import { digestOf } from './digest.ts';
-import { checkTarget } from './preflight.ts';
+import { checkTarget, listed } from './preflight.ts';
 import type { PlannedNode, PlanProblem, PlanView } from './types.ts';
 
 export interface PlanDeps {
@@ -135,6 +135,8 @@ async function selectNodes(
 
   const chosen: Candidate[] = [];
   const excluded: { uuid: string; name: string; reason: string }[] = [];
+  /** Masked fields to the nodes that have them: usually one line for all nodes. */
+  const masked = new Map<string, string[]>();
   const wanted = question.only === null ? null : new Set(question.only);
   for (const node of nodes) {
     if (wanted !== null && !wanted.delete(node.uuid) && !(node.name !== null && wanted.delete(node.name))) continue;
@@ -155,10 +157,11 @@ async function selectNodes(
       excluded.push({ uuid: node.uuid, name: node.name ?? node.uuid, reason: reason ?? 'it cannot be moved' });
       continue;
     }
-    const masked = maskedSecrets(node, source, deps.secrets);
-    if (masked.length > 0) problems.push(maskProblem(source, node, masked, deps.secrets));
+    const paths = maskedSecrets(node, source, deps.secrets).join(', ');
+    if (paths !== '') masked.set(paths, [...(masked.get(paths) ?? []), node.name ?? node.uuid]);
     chosen.push({ node, facts, instance, role, macs: macsOf.get(node.uuid) ?? [] });
   }
+  for (const [paths, names] of masked) problems.push(maskProblem(source, paths, names, deps.secrets));
   for (const name of wanted ?? []) {
     problems.push({
       field: 'nodes',
@@ -200,19 +203,14 @@ function maskedSecrets(node: NodeDetail, at: ControlPlaneName, secrets: SecretsO
   return findMaskedSecrets(overlaySecrets(node.driver_info, plain));
 }
 
-function maskProblem(
-  at: ControlPlaneName,
-  node: NodeDetail,
-  masked: readonly string[],
-  secrets: SecretsOf,
-): PlanProblem {
-  const name = node.name ?? node.uuid;
+function maskProblem(at: ControlPlaneName, paths: string, names: readonly string[], secrets: SecretsOf): PlanProblem {
   const fromFile = (secrets.get(at) ?? null) !== null;
+  const fields = paths.split(', ').map((path) => `driver_info.${path}`);
   return {
     field: `${at}.secrets`,
-    message: `Ironic of ${at} masks ${masked.map((path) => `driver_info.${path}`).join(', ')} of ${name}; copied so, the password would be lost.`,
+    message: `Ironic of ${at} masks ${fields.join(', ')} of ${listed(names)}; copied so, the password would be lost.`,
     remedy: fromFile
-      ? `Add ${name} with ${masked.join(', ')} to the secretsFile of ${at}.`
+      ? `Add ${listed(names)} with ${paths} to the secretsFile of ${at}.`
       : `Put "show_password": "role:admin" into the Ironic policy of ${at} (no restart needed), or give ${at} a secretsFile.`,
   };
 }

@@ -269,5 +269,6 @@ function checkQuota(
   }
 }
 
-const listed = (names: readonly string[]): string =>
+/** Names for a sentence; of many only some. */
+export const listed = (names: readonly string[]): string =>
   names.length <= 4 ? names.join(', ') : `${names.slice(0, 3).join(', ')} and ${names.length - 3} more`;

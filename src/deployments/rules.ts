@@ -49,7 +49,10 @@ export function refuseScope(scope: string, names: readonly ControlPlaneName[]): 
 export function refuseLocked(state: State, { source, target }: Pair, now: number): void {
   const lock = lockOn(state.locks, [source, target], now);
   if (lock === undefined) return;
-  const until = lock.expiresAt === null ? '' : ` until ${new Date(lock.expiresAt).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+  const until =
+    lock.expiresAt === null
+      ? ''
+      : ` until ${new Date(lock.expiresAt).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
   throw new Refused(
     'locked',
     `${scopeName(lock.scope)} is locked by ${lock.owner.display}${until}: ${lock.reason}`,

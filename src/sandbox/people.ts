@@ -37,6 +37,8 @@ export interface SeenMessage {
   readonly thread_ts?: string;
   readonly user: string;
   readonly text: string;
+  /** Everything that a reader sees of it, blocks included. */
+  readonly plain: string;
 }
 
 export interface SeenChannel {

@@ -59,7 +59,7 @@ export async function setTheStage(fleets: readonly RealFleet[]): Promise<RealSta
       deployment: {
         maxUnavailable: 2,
         canary: 0,
-        poll: '3s',
+        poll: '5s',
         verify: { checks: 2, interval: '1s' },
         retries: { attempts: 3, backoff: '3s', maxBackoff: '30s' },
       },
