@@ -2,6 +2,7 @@ import type { InstanceFacts, Move, NodeFacts, Observation, SideObservation } fro
 import { METADATA } from '../domain.ts';
 import type { Decision } from './decision.ts';
 import { act, bothNodes, fail, instancesAt, known, MEMBERSHIP, nodesAt, wait } from './decision.ts';
+import type { Memory } from './memory.ts';
 import {
   brokenDeploy,
   deletable,
@@ -24,14 +25,20 @@ import {
 } from './refusals.ts';
 
 /** Claim, remove, stop, release: until the node is at rest in `from` without an instance. Null when it is. */
-export function leave(seen: Observation, move: Move, from: SideObservation, here: NodeFacts): Decision | null {
+export function leave(
+  seen: Observation,
+  move: Move,
+  from: SideObservation,
+  here: NodeFacts,
+  memory: Memory,
+): Decision | null {
   const found = instancesOn(from, here, move.from);
   if (!found.ok) return found.decision;
   const instance = theInstance(found.value, here);
 
   if (here.marker === null) return claim(move, here, instance);
   if (here.maintenance) return wait(null, maintenanceReason(here, move.from), nodesAt(move.from));
-  if (instance !== undefined) return leaveInstance(seen, move, here, instance);
+  if (instance !== undefined) return leaveInstance(seen, move, here, instance, memory);
   if (found.value.length > 1) {
     return tooManyInstances(
       'release',
@@ -62,7 +69,13 @@ function claim(move: Move, here: NodeFacts, instance: InstanceFacts | undefined)
   return act('claim', { name: 'stamp', at: move.from, evidence: [...bothNodes(move), instancesAt(move.from)] });
 }
 
-function leaveInstance(seen: Observation, move: Move, here: NodeFacts, instance: InstanceFacts): Decision {
+function leaveInstance(
+  seen: Observation,
+  move: Move,
+  here: NodeFacts,
+  instance: InstanceFacts,
+  memory: Memory,
+): Decision {
   const watchInstances = instancesAt(move.from);
   if (goingAway(instance)) {
     return wait('release', `Nova deletes instance ${instance.name} in ${move.from}`, watchInstances);
@@ -76,7 +89,9 @@ function leaveInstance(seen: Observation, move: Move, here: NodeFacts, instance:
     `The application does not say whether ${move.name} is in service`,
   );
   if (!membership.ok) return membership.decision;
-  if (membership.value !== 'out') {
+  // Out is not enough: an earlier "add", broken off or of a process that was killed, may still be on its way to the
+  // application and bring the node in right before it is stopped. A removal of this run comes after it.
+  if (membership.value !== 'out' || memory.removed !== true) {
     return act('remove', { name: 'removeMember', at: move.from, evidence: [], basis: bothNodes(move) });
   }
 
@@ -84,6 +99,11 @@ function leaveInstance(seen: Observation, move: Move, here: NodeFacts, instance:
   switch (instance.status) {
     case 'ACTIVE':
     case 'SHUTOFF':
+      // Each of the two lists may be behind: only what both say is true.
+      if (here.instanceUuid !== instance.id) {
+        const why = `Nova of ${move.from} says that ${instance.name} is on ${move.name}, Ironic does not`;
+        return wait('release', why, watchInstances, nodesAt(move.from));
+      }
       if (instance.taskState !== null) {
         return wait('stop', `instance ${instance.name} is ${instance.status}, ${instance.taskState}`, watchInstances);
       }

@@ -73,6 +73,7 @@ export class Definitions {
     this.#read.delete(`${move.to} ${move.uuid}`);
     const copy = await this.of(move.uuid, move.to, notBefore, original ?? undefined);
     if (original === null || copy === null) throw new Error(`${move.name} is not in both any more`);
+    refuseBusy(original, move);
     if (this.#secrets.get(move.to) === null) {
       const masked = findMaskedSecrets(copy.node.driver_info);
       if (masked.length > 0) throw maskedCopy(move, masked);
@@ -89,6 +90,16 @@ export class Definitions {
     if (cloud === undefined) throw new Error(`${at} is not a configured control plane`);
     return cloud;
   }
+}
+
+/** A definition is only copied of a node at rest, and read anew it must say so itself. */
+export function refuseBusy({ node }: Definition, move: Move): void {
+  if (!node.instance_uuid) return;
+  throw new Failure({
+    reason: 'evidence_stale',
+    next: 'retry',
+    message: `${move.name} shows instance ${node.instance_uuid} in ${move.from}, where it had none a moment ago.`,
+  });
 }
 
 /** The target shows a mask where the secret is: nobody can tell whether it arrived, and there would be no way back. */

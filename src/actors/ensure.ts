@@ -67,16 +67,31 @@ export function createEnsure(deps: EnsureDeps) {
     await session.look(wants, move, tick, questions);
   }
 
+  /**
+   * Nothing is given up on one look: a list that is behind, or two that were read while the node moved on, show what never
+   * was. At the next tick everything is asked anew.
+   */
+  async function lookAgain(move: Move, session: NodeSession, signal: AbortSignal): Promise<void> {
+    await nextTick([], move, session, signal);
+    session.doubt();
+  }
+
   /** Where a node migration starts: the first decision that is about a step. */
   async function start(input: { move: Move }, signal: AbortSignal): Promise<Start> {
     const { move } = input;
     const session = sessionOf(move.uuid);
     await session.quiet();
     session.begin(clock.now() - pollMs);
+    let doubted = false;
     try {
       for (;;) {
         signal.throwIfAborted();
-        const decision = decide(session.observe(move), move);
+        const decision = decide(session.observe(move), move, { removed: session.removed });
+        if (decision.kind === 'fail' && !doubted) {
+          doubted = true;
+          await lookAgain(move, session, signal);
+          continue;
+        }
         switch (decision.kind) {
           case 'look':
             await session.look(decision.wants, move, clock.now() - pollMs, questions);
@@ -103,12 +118,18 @@ export function createEnsure(deps: EnsureDeps) {
     const session = sessionOf(move.uuid);
     // What an earlier, abandoned try has sent off must have landed before anything is concluded from what is seen.
     await session.quiet();
-    const memory = { added: step === 'verify' };
+    const remembered = () => ({ added: step === 'verify', removed: session.removed });
     const tried: Action[] = [];
+    let doubted = false;
     try {
       for (;;) {
         signal.throwIfAborted();
-        const decision = decide(session.observe(move), move, memory);
+        const decision = decide(session.observe(move), move, remembered());
+        if (decision.kind === 'fail' && !doubted) {
+          doubted = true;
+          await lookAgain(move, session, signal);
+          continue;
+        }
         const outcome = outcomeOf(decision, step);
         if (outcome !== null) return outcome;
         if (decision.kind === 'look') {
@@ -118,7 +139,10 @@ export function createEnsure(deps: EnsureDeps) {
           await nextTick(decision.wants, move, session, signal);
         } else if (decision.kind === 'act') {
           const { action } = decision;
-          if (tried.some((earlier) => earlier.name === action.name)) return noProgress(step, tried, action);
+          if (tried.some((earlier) => earlier.name === action.name)) {
+            session.doubt();
+            return noProgress(step, tried, action);
+          }
           const asked = clock.now();
           await Promise.all([
             session.look(action.evidence, move, asked - deps.evidenceMs, questions),
@@ -126,13 +150,15 @@ export function createEnsure(deps: EnsureDeps) {
           ]);
           // A cloud that took that long to answer has told us about the past.
           if (clock.now() - asked > SLOW_EVIDENCE_MS) continue;
-          const again = decide(session.observe(move), move, memory);
+          const again = decide(session.observe(move), move, remembered());
           if (again.kind !== 'act' || !sameAction(again.action, action)) continue;
           signal.throwIfAborted();
           deps.waiting(move.uuid, null);
           tried.push(again.action);
           const { changes, takesTime } = EFFECTS[action.name];
+          if (action.name === 'addMember') session.removed = false;
           await session.change(action.at, changes, () => deps.perform(again.action, move, session, signal));
+          if (action.name === 'removeMember') session.removed = true;
           if (COMPLETES[action.name] === step) return { kind: 'done' };
           if (again.action.endsTry) return triedInVain(again.action);
           // Looking at once would show what was there before; the next look of everybody is early enough.
@@ -140,6 +166,8 @@ export function createEnsure(deps: EnsureDeps) {
         }
       }
     } catch (error) {
+      // The next try trusts nothing that this one has seen.
+      session.doubt();
       return { kind: 'failed', failure: toFailureData(error) };
     } finally {
       deps.waiting(move.uuid, null);

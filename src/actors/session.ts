@@ -29,9 +29,13 @@ export class NodeSession {
   /** By control plane: what the answer to our own last write said of the node; null = it is gone. */
   readonly #learned = new Map<ControlPlaneName, { seq: number; at: number; node: NodeFacts | null }>();
   readonly #own = new Map<'membership' | 'definitions', Reading<unknown>>();
+  /** The application has let go of the node in this process, and was not asked since to take it. */
+  removed = false;
   #acting: Promise<unknown> = Promise.resolve();
   /** What was asked before this time (ms) is of another life of the node. */
   #oldest = 0;
+  /** What was asked before this point has turned out to be doubtful. */
+  #doubted = 0;
   readonly #survey: Survey;
   readonly #now: () => number;
 
@@ -41,7 +45,7 @@ export class NodeSession {
   }
 
   #changedSince(of: ListName, at: ControlPlaneName): number {
-    return this.#changed.get(`${at} ${of}`) ?? 0;
+    return Math.max(this.#changed.get(`${at} ${of}`) ?? 0, this.#doubted);
   }
 
   /**
@@ -78,6 +82,13 @@ export class NodeSession {
     for (const [of, { at: asked }] of this.#own) if (asked < oldest) this.#own.delete(of);
   }
 
+  /** Forgets everything that was asked until now: it has led nowhere, and is asked again. */
+  doubt(): void {
+    this.#doubted = this.#survey.mark();
+    this.#learned.clear();
+    this.#own.clear();
+  }
+
   /** Resolves once nothing that was started for this node is still on its way. */
   async quiet(): Promise<void> {
     await this.#acting;
@@ -88,7 +99,8 @@ export class NodeSession {
     await Promise.all(wants.map((want) => this.#lookAt(want, move, notBefore, questions)));
   }
 
-  async #lookAt(want: Want, move: Move, notBefore: number, questions: NodeQuestions): Promise<void> {
+  async #lookAt(want: Want, move: Move, lately: number, questions: NodeQuestions): Promise<void> {
+    const notBefore = Math.max(lately, this.#oldest);
     switch (want.of) {
       case 'nodes':
       case 'instances':

@@ -12,6 +12,7 @@ import {
 import { MARKER_KEY, toNodeFacts } from '../../openstack/ironic/facts.ts';
 import type { Ironic } from '../../openstack/ironic/requests.ts';
 import type { NodeDetail } from '../../openstack/ironic/schema.ts';
+import { refuseBusy } from '../definitions.ts';
 import type { ActionDeps, Perform } from './deps.ts';
 import { cloudAt } from './deps.ts';
 
@@ -25,6 +26,7 @@ const FRESH_MS = 10_000;
 export const copyDefinition: Perform = async ({ move, to }, deps) => {
   const original = await deps.definitions.of(move.uuid, move.from, deps.clock.now() - FRESH_MS);
   if (original === null) return undefined;
+  refuseBusy(original, move);
   if (original.node.extra[MARKER_KEY] === undefined) {
     throw new Failure({
       reason: 'evidence_stale',
