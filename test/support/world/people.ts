@@ -78,8 +78,8 @@ export async function play(world: World, wish: Wish = {}): Promise<string> {
 /** When it has ended, nothing more is done: not after a minute either. */
 async function rest(world: World): Promise<void> {
   await world.until(() => world.process !== null, undefined, 'Ephyra');
-  const before = world.writes.length;
+  const ended = world.time.now();
   await world.pass(60_000);
-  const late = world.writes.slice(before);
+  const late = world.writes.filter(({ sentAt }) => sentAt > ended);
   if (late.length > 0) throw new Error(`writes after the end: ${late.map(({ write }) => write).join(', ')}`);
 }

@@ -33,7 +33,9 @@ export class VirtualTime {
   /** Runs `fn` once, `ms` from now, never before this call has returned; the result calls it off. */
   readonly after = (ms: number, fn: () => void): (() => void) => {
     this.#made += 1;
-    const alarm: Alarm = { at: this.#now + Math.max(0, ms), tie: this.#tie === null ? this.#made : this.#tie(), fn };
+    // Whole milliseconds, as a computer's clock has them.
+    const at = this.#now + Math.max(0, Math.round(ms));
+    const alarm: Alarm = { at, tie: this.#tie === null ? this.#made : this.#tie(), fn };
     push(this.#heap, alarm);
     return () => {
       alarm.fn = null;
