@@ -46,7 +46,8 @@ export type Reason = (typeof REASONS)[number];
  * - `ask`: a person has to look, nothing more is done to the node;
  * - `cancelled`: we were told to stop waiting; not a failure.
  */
-export type Next = 'retry' | 'stop' | 'ask' | 'cancelled';
+export const NEXTS = ['retry', 'stop', 'ask', 'cancelled'] as const;
+export type Next = (typeof NEXTS)[number];
 
 /** A failure as plain data: it travels through machine events, the store and messages. */
 export interface FailureData {
@@ -77,9 +78,16 @@ export class Failure extends Error implements FailureData {
   }
 }
 
+/** By its shape, not its class: a plugin of another package has its own copy of the class, or none. */
+export function isFailure(thrown: unknown): thrown is Error & FailureData {
+  if (!(thrown instanceof Error)) return false;
+  const { reason, next } = thrown as Partial<FailureData>;
+  return (REASONS as readonly unknown[]).includes(reason) && (NEXTS as readonly unknown[]).includes(next);
+}
+
 /** Turns anything thrown into failure data; what is not a {@link Failure} is a bug and is retried like a hiccup. */
 export function toFailureData(thrown: unknown): FailureData {
-  if (thrown instanceof Failure) {
+  if (isFailure(thrown)) {
     return {
       reason: thrown.reason,
       next: thrown.next,

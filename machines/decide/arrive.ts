@@ -2,6 +2,7 @@ import type { InstanceFacts, Move, NodeFacts, Observation, SideObservation, Want
 import { METADATA } from '../domain.ts';
 import type { Decision } from './decision.ts';
 import { act, bothNodes, fail, instancesAt, known, MEMBERSHIP, nodesAt, wait } from './decision.ts';
+import type { Memory } from './memory.ts';
 import {
   brokenDeploy,
   goingAway,
@@ -15,11 +16,6 @@ import {
   unlessOutOfService,
 } from './nodes.ts';
 import { foreign, instanceGone, lockedBy, maintenanceReason, notMovable, tooManyInstances } from './refusals.ts';
-
-/** What the run remembers and no cloud can tell: whether the application has accepted the node in this run. */
-export interface Memory {
-  readonly added?: boolean;
-}
 
 /** Enroll, boot, add, verify: the node is only in `to`. */
 export function arrive(seen: Observation, move: Move, to: SideObservation, there: NodeFacts, memory: Memory): Decision {

@@ -2,6 +2,7 @@ import type { Move, NodeFacts, Observation, SideObservation, Want } from '../dom
 import type { Decision } from './decision.ts';
 import { act, bothNodes, DEFINITIONS, fail, instancesAt, known, MEMBERSHIP, nodesAt, wait } from './decision.ts';
 import { leave } from './leave.ts';
+import type { Memory } from './memory.ts';
 import { inert, ours, unlessCountedOn } from './nodes.ts';
 import { foreign, lockedBy } from './refusals.ts';
 
@@ -25,6 +26,7 @@ export function inBoth(
   from: SideObservation,
   here: NodeFacts,
   there: NodeFacts,
+  memory: Memory,
 ): Decision {
   if (!inert(here) && !inert(there)) {
     return fail(
@@ -53,7 +55,7 @@ export function inBoth(
     if (here.reservation !== null) return wait('unenroll', lockedBy(here, move.from), nodesAt(move.from));
     return act('unenroll', { name: 'unenroll', at: move.from, evidence: bothNodes(move) });
   }
-  const leaving = leave(seen, move, from, here);
+  const leaving = leave(seen, move, from, here, memory);
   if (leaving !== null) return leaving;
   if (there.reservation !== null) return wait('copy', lockedBy(there, move.to), nodesAt(move.to));
 

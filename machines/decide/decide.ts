@@ -1,11 +1,11 @@
 import type { Move, Observation, SideObservation } from '../domain.ts';
 import { UNLOOKED } from '../domain.ts';
-import type { Memory } from './arrive.ts';
 import { arrive } from './arrive.ts';
 import { copy, inBoth } from './copy.ts';
 import type { Decision } from './decision.ts';
 import { bothNodes, fail, known, nodesAt } from './decision.ts';
 import { leave } from './leave.ts';
+import type { Memory } from './memory.ts';
 import { refuseForeign } from './refusals.ts';
 
 /**
@@ -29,8 +29,10 @@ export function decide(seen: Observation, move: Move, memory: Memory = {}): Deci
     (there.value && refuseForeign(there.value, move.to, move));
   if (refusal) return refusal;
 
-  if (here.value !== null && there.value !== null) return inBoth(seen, move, from, here.value, there.value);
-  if (here.value !== null) return leave(seen, move, from, here.value) ?? copy(move, to);
+  if (here.value !== null && there.value !== null) {
+    return inBoth(seen, move, from, here.value, there.value, memory);
+  }
+  if (here.value !== null) return leave(seen, move, from, here.value, memory) ?? copy(move, to);
   if (there.value !== null) return arrive(seen, move, to, there.value, memory);
   return fail(
     'claim',

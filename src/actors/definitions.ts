@@ -6,8 +6,12 @@ import type { Clock } from '../openstack/http.ts';
 import type { Difference } from '../openstack/ironic/compare.ts';
 import { compareDefinitions } from '../openstack/ironic/compare.ts';
 import type { Definition } from '../openstack/ironic/definition.ts';
+import type { PortgroupDetail } from '../openstack/ironic/schema.ts';
 import { findMaskedSecrets, overlaySecrets } from '../openstack/ironic/secrets.ts';
 import type { NodeSession } from './session.ts';
+
+/** A portgroup that is made this shortly before its node moves is not copied, and the node's ports then differ. */
+const PORTGROUPS_KEEP_MS = 60_000;
 
 /** Where the BMC secrets of a control plane come from: null = its Ironic shows them. */
 export type SecretsOf = ReadonlyMap<ControlPlaneName, BmcSecrets | null>;
@@ -20,6 +24,7 @@ export class Definitions {
   readonly #controlPlanes: ReadonlyMap<ControlPlaneName, ControlPlane>;
   readonly #secrets: SecretsOf;
   readonly #clock: Clock;
+  readonly #withPortgroups = new Map<ControlPlaneName, { at: number; uuids: Promise<ReadonlySet<NodeUuid>> }>();
   readonly #read = new Map<string, { at: number; definition: Definition }>();
 
   constructor(controlPlanes: ReadonlyMap<ControlPlaneName, ControlPlane>, secrets: SecretsOf, clock: Clock) {
@@ -43,7 +48,7 @@ export class Definitions {
     const [ports, portgroups] = await Promise.all([
       ironic.listPorts({ node: uuid }),
       // A copy of a node without portgroups was made without any: nothing that could be lost.
-      original?.portgroups.length === 0 ? [] : ironic.listPortgroups({ node: uuid }),
+      original?.portgroups.length === 0 ? [] : this.#portgroupsOf(uuid, at),
     ]);
     const entries = this.#secrets.get(at)?.of({ uuid, name: node.name });
     const driverInfo =
@@ -56,6 +61,21 @@ export class Definitions {
     const definition = { node: { ...node, driver_info: driverInfo }, ports, portgroups, traits: node.traits ?? [] };
     this.#read.set(key, { at: asked, definition });
     return definition;
+  }
+
+  /** Few nodes have any: one list for all is read now and then, and a node that is in it is asked for itself. */
+  async #portgroupsOf(uuid: NodeUuid, at: ControlPlaneName): Promise<readonly PortgroupDetail[]> {
+    const now = this.#clock.now();
+    let known = this.#withPortgroups.get(at);
+    if (known === undefined || now - known.at > PORTGROUPS_KEEP_MS) {
+      const uuids = this.#cloud(at)
+        .ironic.listPortgroups()
+        .then((all) => new Set(all.map((group) => group.node_uuid)));
+      known = { at: now, uuids };
+      this.#withPortgroups.set(at, known);
+      uuids.catch(() => this.#withPortgroups.delete(at));
+    }
+    return (await known.uuids).has(uuid) ? this.#cloud(at).ironic.listPortgroups({ node: uuid }) : [];
   }
 
   /** Forgets the node, secrets and all. */

@@ -4,7 +4,7 @@ import type { Survey } from '../actors/survey.ts';
 import type { Config } from '../config/types.ts';
 import type { Clock } from '../openstack/http.ts';
 import type { DeepReadonly, Store, StoredDeployment } from '../store/types.ts';
-import { itemsOf, sight } from './resume.ts';
+import { bringUpToDate, itemsOf, sight } from './resume.ts';
 import type { Run, RunListener, Timers } from './run.ts';
 import { startRun } from './run.ts';
 import type { Consequence } from './tracker.ts';
@@ -57,7 +57,8 @@ export class Crew {
   addressesOf(record: DeepReadonly<StoredDeployment>, uuid: NodeUuid): readonly string[] {
     for (const at of [record.target, record.source]) {
       const index = this.#deps.survey.last({ of: 'instances', at });
-      const instance = index?.answer.ok ? index.answer.value.on(uuid, null)[0] : undefined;
+      const there = index?.answer.ok ? index.answer.value.on(uuid, null) : [];
+      const instance = there.find(({ status }) => status === 'ACTIVE') ?? there[0];
       if (instance !== undefined) return instance.addresses;
     }
     return [];
@@ -74,6 +75,15 @@ export class Crew {
     };
     this.#jobs.set(id, job);
     if (why === 'resumed') this.#then(id, { event: { type: 'resumed' } });
+    // A new deployment has touched nothing yet: nobody has to be looked for, and each node looks for itself.
+    if (why === 'new') {
+      this.#run(
+        id,
+        job,
+        record.nodes.map((node) => ({ ...node, place: 'waiting', tries: 0, failure: null })),
+      );
+      return;
+    }
     this.#launch(id, job, why === 'reopened').catch((error) => {
       if (!job.cancel.signal.aborted) this.#deps.onError(error, id);
     });
@@ -110,7 +120,10 @@ export class Crew {
       const sighted = await sight(record, survey, clock);
       if (sighted.ok) {
         job.cancel.signal.throwIfAborted();
-        this.#run(id, job, itemsOf(this.#record(id) ?? record, sighted.seen, reopened));
+        const items = itemsOf(this.#record(id) ?? record, sighted.seen, reopened);
+        const now = clock.now();
+        this.#then(id, { record: (draft) => bringUpToDate(draft, items, now) });
+        this.#run(id, job, items);
         return;
       }
       // Nothing is concluded from a cloud that does not answer.

@@ -48,9 +48,8 @@ export async function checkTarget(
 
   // The first call alone: with wrong credentials there is one failed login, not ten.
   if ((await ask(cloud.authenticate().then(() => true))) === null) return verdict;
-  const [nodes, ports, drivers, flavors, images, networks, addresses, keypairs, quota] = await Promise.all([
-    deps.survey.read({ of: 'nodes', at: target }, deps.survey.mark(), deps.clock.now()),
-    ask(cloud.ironic.listPorts()),
+  const [{ nodes, ports }, drivers, flavors, images, networks, addresses, keypairs, quota] = await Promise.all([
+    nodesAndPorts(cloud, deps, ask),
     ask(cloud.ironic.listDrivers()),
     ask(deps.catalogue.list(target, 'flavor', true)),
     ask(deps.catalogue.list(target, 'image', true)),
@@ -77,6 +76,17 @@ export async function checkTarget(
   if (networks !== null && addresses !== null) checkAddresses(candidates, target, networks, addresses, verdict);
   if (flavors !== null && quota !== null) checkQuota(candidates, target, flavors, quota, verdict);
   return verdict;
+}
+
+/** Ports belong to nodes: a control plane without nodes, the usual target, is not asked for them. */
+async function nodesAndPorts(
+  cloud: ControlPlane,
+  { survey, clock }: PreflightDeps,
+  ask: <T>(call: Promise<T>) => Promise<T | null>,
+) {
+  const nodes = await survey.read({ of: 'nodes', at: cloud.name }, survey.mark(), clock.now());
+  const empty = nodes.answer.ok && nodes.answer.value.size === 0;
+  return { nodes, ports: empty ? [] : await ask(cloud.ironic.listPorts()) };
 }
 
 function checkClashes(

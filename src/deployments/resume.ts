@@ -73,6 +73,16 @@ function triesOf(place: Place, result: DeepReadonly<StoredResult> | undefined): 
   return place === 'waiting' && result.place === 'moving' ? result.attempts - 1 : result.attempts;
 }
 
+/** Writes into the record what has come to rest unseen, e.g. in the instant in which the process was killed. */
+export function bringUpToDate(draft: StoredDeployment, items: readonly Item[], now: number): void {
+  for (const { uuid, place, tries, failure } of items) {
+    const result = draft.results.find((other) => other.uuid === uuid);
+    if (result === undefined || result.place === place || (place !== 'moved' && place !== 'back')) continue;
+    Object.assign(result, { place, attempts: tries, failure: failure === null ? null : { ...failure } });
+    result.endedAt ??= now;
+  }
+}
+
 function placeOf(
   record: DeepReadonly<StoredDeployment>,
   sighting: Sighting | undefined,
@@ -89,7 +99,8 @@ function placeOf(
   }
   if (inTarget !== null && inSource === null) {
     const booted = sighting.instancesInTarget.some((instance) => instance.metadata[METADATA.deployment] === record.id);
-    return booted ? 'moved' : underWay;
+    // With somebody else's mark on it, or one that cannot be read, it has not arrived: the node machine says why.
+    return booted && inTarget.marker === null ? 'moved' : underWay;
   }
   if (inSource !== null && inTarget === null) {
     if (abort) return 'back';

@@ -1,5 +1,5 @@
 import type { Step } from '../../../machines/domain.ts';
-import { Failure } from '../../../machines/errors.ts';
+import { Failure, isFailure, toFailureData } from '../../../machines/errors.ts';
 import type { ApplicationNode, PluginContext } from '../../../machines/plugin.ts';
 import { applicationNode, markerOf } from '../application.ts';
 import type { ActionDeps, Doing, Perform } from './deps.ts';
@@ -49,7 +49,7 @@ function contextOf({ move, signal }: Doing, deps: ActionDeps, step: Step): Plugi
 
 /** A plugin may throw anything; what is not a Failure is worth another try. */
 export function pluginFailure(error: unknown): Failure {
-  if (error instanceof Failure) return error;
+  if (isFailure(error)) return error instanceof Failure ? error : new Failure(toFailureData(error), { cause: error });
   if (error instanceof Error && error.name === 'AbortError') {
     return new Failure({ reason: 'cancelled', next: 'cancelled', message: 'The wait was cancelled.' });
   }
