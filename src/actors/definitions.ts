@@ -94,6 +94,7 @@ export class Definitions {
     const copy = await this.of(move.uuid, move.to, notBefore, original ?? undefined);
     if (original === null || copy === null) throw new Error(`${move.name} is not in both any more`);
     refuseBusy(original, move);
+    if (copy.node.provision_state !== 'enroll') throw contradicts(copy, move, move.to);
     if (this.#secrets.get(move.to) === null) {
       const masked = findMaskedSecrets(copy.node.driver_info);
       if (masked.length > 0) throw maskedCopy(move, masked);
@@ -113,12 +114,19 @@ export class Definitions {
 }
 
 /** A definition is only copied of a node at rest, and read anew it must say so itself. */
-export function refuseBusy({ node }: Definition, move: Move): void {
-  if (!node.instance_uuid) return;
-  throw new Failure({
+export function refuseBusy(original: Definition, move: Move): void {
+  const { provision_state: state, instance_uuid: instance } = original.node;
+  if (instance || !AT_REST.has(state)) throw contradicts(original, move, move.from);
+}
+
+const AT_REST: ReadonlySet<string> = new Set(['available', 'manageable', 'enroll']);
+
+function contradicts({ node }: Definition, move: Move, at: ControlPlaneName): Failure {
+  const instance = node.instance_uuid ? ` with instance ${node.instance_uuid}` : '';
+  return new Failure({
     reason: 'evidence_stale',
     next: 'retry',
-    message: `${move.name} shows instance ${node.instance_uuid} in ${move.from}, where it had none a moment ago.`,
+    message: `${move.name} shows itself as ${node.provision_state}${instance} in ${at}, which is not what the list says.`,
   });
 }
 
