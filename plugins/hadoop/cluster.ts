@@ -28,7 +28,7 @@ export interface Cluster {
   /** One reading of everything; see `snapshots`. */
   readonly look: (notBefore?: number) => Promise<Snapshot>;
   /** Writes the wish that these hosts leave or return; resolves with whether YARN's file, HDFS's file changed. */
-  readonly exclude: (hosts: readonly string[], what: Wish) => Promise<Changed>;
+  readonly exclude: (hosts: readonly string[], what: Wish, signal: AbortSignal) => Promise<Changed>;
   readonly include: (hosts: { before: readonly string[]; after: readonly string[] }, what: Wish) => Promise<Changed>;
   /** The hosts, in lower case, that YARN's exclude file names. */
   readonly excludedFromYarn: () => Promise<ReadonlySet<string>>;
@@ -110,10 +110,16 @@ export function createCluster(options: HadoopOptions, setup: PluginSetup): Clust
       setup.now,
       options.cache,
     ),
-    async exclude(names, wish) {
+    async exclude(names, wish, signal) {
       // One after the other: when one file cannot be written, the node is not half out.
       const hdfs = wish.hdfs === false ? false : await leaveHdfs(files, names, wish.hdfs, options, setup.now());
-      const yarn = wish.yarn && (await alone(() => editYarn(files.yarnExclude, { add: names, remove: [] }, options)));
+      const yarn =
+        wish.yarn &&
+        (await alone(() => {
+          // It may have waited long for its turn: what is no longer wanted is not begun.
+          throwIfAborted(signal);
+          return editYarn(files.yarnExclude, { add: names, remove: [] }, options);
+        }));
       return { yarn, hdfs };
     },
     async include({ before, after }, wish) {

@@ -1,6 +1,6 @@
 import { Failure } from '../../machines/errors.ts';
 import type { ApplicationNode, NodeHealth, PluginContext } from '../../machines/plugin.ts';
-import { throwIfAborted, untilAborted } from '../support/wait.ts';
+import { throwIfAborted, toItsEnd, untilAborted } from '../support/wait.ts';
 import { type Changed, type Cluster, refresh } from './cluster.ts';
 import { type HadoopHosts, hadoopHosts } from './hosts.ts';
 import { type Assessment, assess, type Half, notHeard, type Standing, unhide } from './membership.ts';
@@ -16,7 +16,8 @@ export async function removeWorker(
 ): Promise<void> {
   const hosts = named(cluster, node);
   const asked = cluster.setup.now();
-  const changed = await untilAborted(cluster.exclude(hosts.all, role), context.signal);
+  throwIfAborted(context.signal);
+  const changed = await toItsEnd(cluster.exclude(hosts.all, role, context.signal), context.signal);
   await settle(cluster, node, hosts, role, context, {
     verb: 'leave',
     changed,
@@ -40,7 +41,8 @@ export async function addWorker(
   const hosts = named(cluster, node);
   if (role.hdfs !== false) await hearFrom(cluster, node, hosts, context);
   const asked = cluster.setup.now();
-  const changed = await untilAborted(cluster.include(hosts, role), context.signal);
+  throwIfAborted(context.signal);
+  const changed = await toItsEnd(cluster.include(hosts, role), context.signal);
   const after: HadoopHosts = hosts.after.length > 0 ? { ...hosts, all: hosts.after } : hosts;
   await settle(cluster, node, after, role, context, {
     verb: 'join',

@@ -30,6 +30,16 @@ export function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<
 }
 
 /**
+ * Waits for a change to its end even when the signal fires meanwhile, and only then says that we were told to stop: a
+ * change that is left to itself lands later, perhaps after the change that was meant to undo it.
+ */
+export async function toItsEnd<T>(change: Promise<T>, signal: AbortSignal): Promise<T> {
+  const result = await change;
+  throwIfAborted(signal);
+  return result;
+}
+
+/**
  * Turns many requests for the same work into few runs: a request made while a run is under way is served by the next
  * run, which starts after the request was made, never by one that may have started too early to see its reason.
  */

@@ -57,6 +57,7 @@ export async function runAuto(options: AutoOptions): Promise<number> {
     await tell({ account, sandbox, seen, ephyra, channel, nodes });
   } catch (error) {
     account.failed(error instanceof Error ? error.message : String(error));
+    options.out(await whyOf(channel));
     for (const { host, what, detail } of sandbox.hadoop.harm())
       options.out(`Harm to Hadoop: ${host} ${what}: ${detail}`);
     options.out(`The last lines of Ephyra's log:\n${ephyra.tail()}`);
@@ -137,6 +138,17 @@ async function tell(cast: Cast): Promise<void> {
   account.expect('every definition is still whole', seen.sameAs(before));
   account.expect('no machine was stopped while Hadoop counted on it', sandbox.hadoop.harm().length === 0);
   account.expect('no node carries a claim any more', seen.claimed().length === 0);
+}
+
+/** What Ephyra itself says of what it waits for. */
+async function whyOf(channel: Channel): Promise<string> {
+  try {
+    await channel.type(ALICE, '/ephyra why');
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    return (await channel.see(ALICE)).ephemerals.at(-1)?.plain ?? 'Ephyra says nothing.';
+  } catch (error) {
+    return `Ephyra cannot be asked: ${error instanceof Error ? error.message : String(error)}`;
+  }
 }
 
 async function said(channel: Channel, pattern: RegExp): Promise<boolean> {

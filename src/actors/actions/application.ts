@@ -25,6 +25,8 @@ export const settle: Perform = async (doing, deps) => {
     const complaint = complaintOf(node) ?? (application === null ? null : complaintOf(application));
     passed = complaint === null ? passed + 1 : 0;
     deps.waiting(move.uuid, complaint ?? `healthy ${passed} of ${checks} times in a row`);
+    // Accepted, and out all the same: something took it out again. Adding is idempotent, so it is asked once more.
+    if (node.health === 'unhealthy' && node.membership === 'out') await deps.plugin.addNode(nodeOf(doing), context);
     if (passed < checks) await deps.clock.sleep(intervalMs, signal);
   }
   return unstamp(move, doing.action.at, deps);
