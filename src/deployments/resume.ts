@@ -77,7 +77,8 @@ function triesOf(place: Place, result: DeepReadonly<StoredResult> | undefined): 
 export function bringUpToDate(draft: StoredDeployment, items: readonly Item[], now: number): void {
   for (const { uuid, place, tries, failure } of items) {
     const result = draft.results.find((other) => other.uuid === uuid);
-    if (result === undefined || result.place === place || (place !== 'moved' && place !== 'back')) continue;
+    const atRest = place === 'moved' || place === 'back' || place === 'waiting';
+    if (result === undefined || result.place === place || !atRest) continue;
     Object.assign(result, { place, attempts: tries, failure: failure === null ? null : { ...failure } });
     result.endedAt ??= now;
   }
