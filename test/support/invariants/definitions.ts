@@ -57,6 +57,7 @@ export class DefinitionsPresent implements Invariant {
   readonly #original = new Map<string, Definition>();
   /** By control plane and node. */
   readonly #whole = new Map<string, boolean>();
+  #edited: string | null = null;
 
   constructor(world: World) {
     this.#world = world;
@@ -72,11 +73,19 @@ export class DefinitionsPresent implements Invariant {
     this.#whole.set(`${mirror.name} ${uuid}`, definition !== null);
   }
 
+  /** Lets a person change the node in one control plane, and takes the outcome for what is to be kept. */
+  whileEdited(uuid: string, mirror: Mirror, edit: () => void): void {
+    this.#edited = uuid;
+    edit();
+    this.#edited = null;
+    this.accept(uuid, mirror);
+  }
+
   changed({ kind, uuid, controlPlane, before, after }: Parameters<NonNullable<Invariant['changed']>>[0]): void {
     const node = kind.startsWith('port') ? String(after?.['node_uuid'] ?? before?.['node_uuid']) : uuid;
     if (!/^(node\.(created|deleted|updated)|port)/.test(kind)) return;
     const original = this.#original.get(node);
-    if (original === undefined) return;
+    if (original === undefined || node === this.#edited) return;
     const mirror = this.#world.mirror(controlPlane);
     this.#whole.set(`${controlPlane} ${node}`, isDeepStrictEqual(definitionIn(mirror, node), original));
     const somewhere = [...this.#world.mirrors.keys()].some((name) => this.#whole.get(`${name} ${node}`) === true);

@@ -68,7 +68,10 @@ export class Evidence implements Invariant {
     if (answer === undefined) return 'the application was not asked';
     const age = call.sentAt - answer.askedAt;
     if (age > FRESH_MS) return `the application was last asked ${age} ms ago`;
-    return answer.membership === 'out' ? null : `the application said that it is ${answer.membership}`;
+    // Where no instance is, no answer is enough: a silent application must not keep a machine that is off for ever.
+    const bare = here.node?.instanceUuid === null && call.instance === null;
+    if (answer.membership === 'out' || (bare && answer.membership === 'unknown')) return null;
+    return `the application said that it is ${answer.membership}`;
   }
 
   /** What the process was told, or why that is no evidence. */

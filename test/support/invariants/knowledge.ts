@@ -96,7 +96,9 @@ export class Knowledge {
     const list = this.#lists.get(`${process} ${at}`);
     const single = this.#single.get(keyOf(process, at, uuid));
     if (list === undefined) return single;
-    if (single !== undefined && single.servedAt >= list.servedAt) return single;
+    // The answer to a write shows what is after it, however early it was sent.
+    const singleAt = single === undefined ? 0 : single.written ? single.servedAt : single.sentAt;
+    if (single !== undefined && singleAt >= list.sentAt) return single;
     const { sentAt, servedAt, stale, nodes } = list;
     return { sentAt, servedAt, stale, written: false, node: nodes.get(uuid) ?? null };
   }

@@ -111,6 +111,16 @@ export class Application {
     this.#put(uuid, { state, due: null }, 'operator');
   }
 
+  /** What hung for this member hangs no more. */
+  goOn(uuid: string): void {
+    this.faults.drainHangs.delete(uuid);
+    this.faults.joinHangs.delete(uuid);
+    const member = this.#members.get(uuid);
+    if (member === undefined || member.due !== null) return;
+    if (member.state === 'draining') this.#begin(uuid, 'draining', 'out', this.#drainMs(member), 'time');
+    if (member.state === 'joining') this.#begin(uuid, 'joining', 'in', this.#joinMs(member), 'time');
+  }
+
   /** The application's side of the contract, for one process. */
   plugin(process: { readonly id: number; readonly time: ProcessTime }): ApplicationPlugin {
     const { time } = process;
@@ -143,15 +153,11 @@ export class Application {
         await waitFor(node.uuid, 'in', context);
       },
       verifyNode: async (node, context) => {
-        const askedAt = this.#time.now();
+        const asked = { process: process.id, uuid: node.uuid, askedAt: this.#time.now() };
+        // Until there is an answer, nothing is known.
+        this.#onAnswer({ ...asked, answeredAt: asked.askedAt, membership: 'unknown' });
         const health = await answer(context, () => this.#healthOf(node.uuid));
-        this.#onAnswer({
-          process: process.id,
-          uuid: node.uuid,
-          askedAt,
-          answeredAt: this.#time.now(),
-          membership: health.membership,
-        });
+        this.#onAnswer({ ...asked, answeredAt: this.#time.now(), membership: health.membership });
         return health;
       },
       verifyApplication: (context) =>
@@ -199,9 +205,15 @@ export class Application {
     this.#begin(node.uuid, 'joining', 'in', hangs ? null : this.#joinMs(member));
   }
 
-  #begin(uuid: string, state: 'draining' | 'joining', then: 'out' | 'in', ms: number | null): void {
+  #begin(
+    uuid: string,
+    state: 'draining' | 'joining',
+    then: 'out' | 'in',
+    ms: number | null,
+    by: 'ephyra' | 'time' = 'ephyra',
+  ): void {
     const due = ms === null ? null : this.#time.now() + ms;
-    this.#put(uuid, { state, due }, 'ephyra');
+    this.#put(uuid, { state, due }, by);
     if (ms === null) return;
     this.#time.after(ms, () => {
       const now = this.#members.get(uuid);

@@ -1,4 +1,4 @@
-import type { Answer, DeployRequest } from '../../../src/deployments/types.ts';
+import type { Answer, DeployRequest, Refusal as RefusalAnswer, RefusalCode } from '../../../src/deployments/types.ts';
 import { isEnded } from '../../../src/store/state.ts';
 import type { World } from './world.ts';
 import { ALICE, BOB } from './world.ts';
@@ -21,7 +21,18 @@ export const hasEnded = (world: World): boolean => {
 
 const moved = (world: World): number => world.record?.results.filter(({ place }) => place === 'moved').length ?? 0;
 
-/** Asks until there is an answer. @throws Error with the refusal */
+/** Ephyra does not do what people want of it, and says why. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal';
+  readonly code: RefusalCode;
+
+  constructor({ code, message, problems }: RefusalAnswer) {
+    super(`${code}: ${message} ${problems.map(({ message: one }) => one).join(' ')}`);
+    this.code = code;
+  }
+}
+
+/** Asks until there is an answer. @throws Refusal */
 export async function insist<T>(
   world: World,
   question: Parameters<World['ask']>[0] & ((ephyra: World['ephyra']) => Promise<Answer<T>>),
@@ -31,8 +42,7 @@ export async function insist<T>(
     const answer = (await world.ask(question)) as Answer<T> | null;
     if (answer === null) continue;
     if (answer.ok) return answer.value;
-    const { code, message, problems } = answer.refusal;
-    throw new Error(`${code}: ${message} ${problems.map(({ message: one }) => one).join(' ')}`);
+    throw new Refusal(answer.refusal);
   }
 }
 
@@ -52,25 +62,36 @@ export async function begin(world: World, wish: Wish = {}): Promise<string> {
   while (world.record?.state === 'awaiting_approval') {
     await world.until(() => world.process !== null, undefined, 'Ephyra');
     const answer = await world.ask((ephyra) => ephyra.approve({ id, by: BOB }));
-    if (answer?.ok === false && answer.refusal.code !== 'wrong_state') throw new Error(answer.refusal.message);
+    if (answer?.ok === false && answer.refusal.code !== 'wrong_state') {
+      await withdraw(world);
+      throw new Refusal(answer.refusal);
+    }
   }
   return id;
 }
 
-/** Lets people have their wish, to its end. Returns the state in which it ended. */
-export async function play(world: World, wish: Wish = {}): Promise<string> {
+/** Nobody wants what cannot be approved. */
+async function withdraw(world: World): Promise<void> {
+  while (!hasEnded(world)) {
+    await world.until(() => world.process !== null, undefined, 'Ephyra');
+    await world.ask((ephyra) => ephyra.stop({ by: ALICE }));
+  }
+}
+
+/** Lets people have their wish, to its end within `limitMs`. Returns the state in which it ended. @throws Refusal */
+export async function play(world: World, wish: Wish = {}, limitMs = 24 * 3_600_000): Promise<string> {
   await begin(world, wish);
   const limit = wish.abortAfter ?? wish.stopAfter;
   if (limit !== undefined) {
-    await world.until(() => hasEnded(world) || moved(world) >= limit, undefined, `${limit} nodes moved`);
+    await world.until(() => hasEnded(world) || moved(world) >= limit, limitMs, `${limit} nodes moved`);
     const intent = wish.abortAfter === undefined ? 'stop' : 'abort';
     while (!hasEnded(world) && world.record?.intent !== intent) {
       await world.until(() => world.process !== null, undefined, 'Ephyra');
       const answer = await world.ask((ephyra) => ephyra[intent]({ by: ALICE }));
-      if (answer?.ok === false && answer.refusal.code !== 'wrong_state') throw new Error(answer.refusal.message);
+      if (answer?.ok === false && answer.refusal.code !== 'wrong_state') throw new Refusal(answer.refusal);
     }
   }
-  await world.until(() => hasEnded(world), undefined, 'the end');
+  await world.until(() => hasEnded(world), limitMs, 'the end');
   await rest(world);
   return world.record?.state ?? 'none';
 }

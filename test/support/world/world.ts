@@ -205,6 +205,11 @@ export class World {
     throw new Error(`there is no node ${name}`);
   }
 
+  /** The watcher with this name. */
+  invariant<T extends Invariant>(kind: new (...args: never[]) => T): T | undefined {
+    return this.#invariants.find((one): one is T => one instanceof kind);
+  }
+
   get config() {
     return this.#config;
   }

@@ -1,0 +1,106 @@
+import type { Meddler } from '../support/world/meddler.ts';
+import type { World } from '../support/world/world.ts';
+import { BOB } from '../support/world/world.ts';
+import type { Meddling } from './scenario.ts';
+import { nodeName } from './scenario.ts';
+
+/** Who meddles, with which node where there is one. */
+interface Scene<M extends Meddling> {
+  readonly world: World;
+  readonly meddler: Meddler;
+  readonly what: M;
+  /** Empty when there is no such node. */
+  readonly uuid: string;
+  readonly later: (ms: number, undo: () => void) => void;
+}
+
+/** The meddling that is called so; of several that share a shape, that shape. */
+type Of<K extends Meddling['do'], M = Meddling> = M extends { readonly do: infer D }
+  ? K extends D
+    ? M
+    : never
+  : never;
+type Deeds = { readonly [K in Meddling['do']]: (scene: Scene<Of<K>>) => void };
+
+const MARK = { v: 1, deployment: '', epoch: 1, source: 'cp1', target: 'cp2', role: 'hadoop-worker', instance: null };
+
+const DEEDS: Deeds = {
+  maintenance({ meddler, uuid, what, later }) {
+    meddler.maintenance(uuid, what.at, true);
+    later(what.forMs, () => meddler.maintenance(uuid, what.at, false));
+  },
+  'delete instance': ({ meddler, uuid }) => meddler.instance(uuid, 'delete'),
+  'stop instance': ({ meddler, uuid }) => meddler.instance(uuid, 'stop'),
+  'foreign mark': ({ meddler, uuid }) => meddler.mark(uuid, { ...MARK, deployment: 'd-somebody-else' }),
+  'newer epoch': ({ meddler, uuid, world }) =>
+    meddler.mark(uuid, { ...MARK, deployment: world.record?.id ?? 'd-nobody', epoch: 9_000_000_000 }),
+  'garbled mark': ({ meddler, uuid }) => meddler.mark(uuid, 'hands off'),
+  'remove mark': ({ meddler, uuid }) => meddler.mark(uuid, undefined),
+  'edit definition': ({ meddler, uuid, what }) => meddler.define(uuid, 'asset_tag', `A-${what.node}`),
+  'hold lock'({ world, meddler, uuid, what }) {
+    const at = meddler.whereIs(uuid);
+    if (at === null) return;
+    world.plane(at).faults.add({ match: { node: uuid }, effect: { kind: 'node-locked', ms: what.forMs } });
+  },
+  protect: ({ meddler, uuid }) => meddler.protect(uuid),
+  lock({ world, what }) {
+    if (world.process === null) return;
+    void world.ephyra.lock({ by: BOB, scope: what.scope, reason: 'disks are being replaced', forMs: 60_000 });
+  },
+  abort({ world }) {
+    if (world.process !== null) void world.ephyra.abort({ by: BOB });
+  },
+  stop({ world }) {
+    if (world.process !== null) void world.ephyra.stop({ by: BOB });
+  },
+  'application silent'({ world, what, later }) {
+    world.application.faults.silent = true;
+    later(what.forMs, () => {
+      world.application.faults.silent = false;
+    });
+  },
+  'application unhealthy'({ world, what, later }) {
+    world.application.faults.unhealthy = 'three blocks are missing';
+    later(what.forMs, () => {
+      world.application.faults.unhealthy = null;
+    });
+  },
+  'application throws'({ world, what, later }) {
+    world.application.faults.throws = true;
+    later(what.forMs, () => {
+      world.application.faults.throws = false;
+    });
+  },
+  'application hangs'({ world, what, later }) {
+    world.application.faults.hangs = true;
+    later(what.forMs, () => {
+      world.application.faults.hangs = false;
+    });
+  },
+  'drain hangs'({ world, uuid, what, later }) {
+    world.application.faults.drainHangs.add(uuid);
+    later(what.forMs, () => world.application.goOn(uuid));
+  },
+  'join hangs'({ world, uuid, what, later }) {
+    world.application.faults.joinHangs.add(uuid);
+    later(what.forMs, () => world.application.goOn(uuid));
+  },
+  'crash machine': ({ meddler, uuid }) => meddler.crash(uuid),
+};
+
+/** Does it now; what lasts is undone in its time. */
+export function meddle(world: World, meddler: Meddler, what: Meddling): void {
+  world.note(`meddling: ${JSON.stringify(what)}`);
+  const uuid = 'node' in what ? uuidOf(world, what.node) : '';
+  if ('node' in what && uuid === '') return;
+  const deed = DEEDS[what.do] as (scene: Scene<Meddling>) => void;
+  deed({ world, meddler, what, uuid, later: (ms, undo) => void world.time.after(ms, undo) });
+}
+
+function uuidOf(world: World, node: number): string {
+  try {
+    return world.uuid(nodeName(node));
+  } catch {
+    return '';
+  }
+}

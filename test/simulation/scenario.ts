@@ -1,0 +1,166 @@
+import type { Effect, FaultRule } from '../../src/sandbox/openstack/index.ts';
+import type { Disturbance } from '../support/world/network.ts';
+import type { Wish } from '../support/world/people.ts';
+import { createRandom, type Random } from '../support/world/random.ts';
+import type { WorldOptions } from '../support/world/world.ts';
+
+/** What a person or bad luck does to one node, or to the application. */
+export type Meddling =
+  | { readonly do: 'maintenance'; readonly node: number; readonly at: string; readonly forMs: number }
+  | { readonly do: 'delete instance' | 'stop instance'; readonly node: number }
+  | { readonly do: 'foreign mark' | 'garbled mark' | 'newer epoch' | 'remove mark'; readonly node: number }
+  | { readonly do: 'edit definition'; readonly node: number }
+  | { readonly do: 'hold lock'; readonly node: number; readonly forMs: number }
+  | { readonly do: 'protect'; readonly node: number }
+  | { readonly do: 'lock'; readonly scope: 'cp1' | 'cp2' | 'all' }
+  | { readonly do: 'application silent' | 'application unhealthy' | 'application throws'; readonly forMs: number }
+  | { readonly do: 'application hangs'; readonly forMs: number }
+  | { readonly do: 'drain hangs' | 'join hangs'; readonly node: number; readonly forMs: number }
+  | { readonly do: 'crash machine'; readonly node: number }
+  | { readonly do: 'abort' | 'stop' };
+
+/** A whole run as data: what can be shrunk, printed and played again. */
+export interface Scenario {
+  readonly seed: number;
+  readonly options: Omit<WorldOptions, 'seed' | 'disturb' | 'kill' | 'skewMs' | 'invariants' | 'listener'>;
+  readonly wishes: readonly Wish[];
+  readonly skews: readonly number[];
+  /** By number of the request. */
+  readonly disturbances: readonly { readonly request: number; readonly what: Disturbance }[];
+  readonly faults: readonly {
+    readonly atMs: number;
+    readonly plane: string;
+    readonly rule: FaultRule;
+    readonly forMs?: number;
+  }[];
+  /** By number of the point. */
+  readonly kills: readonly { readonly point: number; readonly downMs: number }[];
+  readonly meddling: readonly { readonly atMs: number; readonly what: Meddling }[];
+}
+
+/** Makes up the run of a seed. Some seeds are calm, most have a few things go wrong, some have nearly everything. */
+export function scenarioOf(seed: number): Scenario {
+  const random = createRandom(seed);
+  const nodes = random.pick([3, 3, 4, 5, 6, 10]);
+  const masters = random.pick([0, 1, 2]);
+  const trouble = random.pick([0, 1, 1, 2, 2, 3]);
+  const window = random.between(1, 3);
+  const lastsMs = 60_000 + (nodes * 60_000) / window;
+  const span = () => random.between(0, Math.round(lastsMs));
+  const some = (most: number) => (trouble === 0 ? 0 : random.between(0, Math.round((most * trouble) / 2)));
+  const list = <T>(count: number, make: () => T): T[] => Array.from({ length: count }, make);
+  const latency = random.pick([0, 20, 300, 3_000]);
+  return {
+    seed,
+    options: {
+      nodes,
+      masters,
+      deployment: {
+        maxUnavailable: window,
+        canary: random.between(0, 2),
+        failureBudget: random.between(0, 2),
+        nodeAttempts: random.between(1, 3),
+        retries: { attempts: random.between(1, 4), backoffMs: 1_000, maxBackoffMs: 15_000 },
+      },
+      ...(random.chance(0.3) ? { roleMax: { 'hadoop-master': 1 } } : {}),
+      latencyMs: [0, latency],
+      drainMs: [500, random.pick([2_000, 20_000])],
+      ...(random.chance(0.2) ? { tokenLifetimeMs: random.between(15_000, 120_000) } : {}),
+      shuffle: random.chance(0.7),
+      history: trouble > 0 && random.chance(0.4),
+      ownMetrics: random.chance(0.05),
+      logLevel: random.chance(0.15) ? 'debug' : 'warn',
+    },
+    wishes: wishesOf(random, nodes),
+    skews: list(3, () => (random.chance(0.2) ? random.between(-30_000, 30_000) : 0)),
+    disturbances: list(some(6), () => ({ request: random.between(1, 25 * nodes), what: disturbanceOf(random) })),
+    faults: list(some(3), () => faultOf(random, nodes, span())),
+    kills: list(random.chance(0.6) ? some(3) : 0, () => ({
+      point: random.between(1, 60 * nodes),
+      downMs: random.pick([0, 500, 5_000, 60_000, 600_000]),
+    })).sort((a, b) => a.point - b.point),
+    meddling: list(some(2), () => ({ atMs: span(), what: meddlingOf(random, nodes) })),
+  };
+}
+
+function wishesOf(random: Random, nodes: number): Wish[] {
+  const first: Wish = random.chance(0.55)
+    ? { key: 'first' }
+    : random.chance(0.7)
+      ? { key: 'first', abortAfter: random.between(0, nodes) }
+      : { key: 'first', stopAfter: random.between(0, nodes) };
+  if (!random.chance(0.2)) return [first];
+  return [first, random.chance(0.5) ? { key: 'second' } : { key: 'second', direction: ['cp2', 'cp1'] }];
+}
+
+function disturbanceOf(random: Random): Disturbance {
+  return random.pick<() => Disturbance>([
+    () => ({ do: 'drop' }),
+    () => ({ do: 'lose answer' }),
+    () => ({ do: 'lose answer' }),
+    () => ({ do: 'half answer' }),
+    () => ({ do: 'refuse', status: random.pick([500, 502, 503, 504]) }),
+    () => ({ do: 'refuse', status: 429, retryAfter: random.between(1, 30) }),
+    () => ({ do: 'refuse', status: 401 }),
+    () => ({ do: 'hang' }),
+    () => ({ do: 'late request', ms: random.between(1_000, 120_000) }),
+    () => ({ do: 'late answer', ms: random.between(1_000, 70_000) }),
+    () => ({ do: 'stale', ms: random.between(1_000, 60_000) }),
+  ])();
+}
+
+function faultOf(random: Random, nodes: number, atMs: number): Scenario['faults'][number] {
+  const plane = random.pick(['cp1', 'cp2', 'cp2']);
+  const node = nodeName(random.between(1, nodes));
+  const times = random.pick([1, 1, 2, 4]);
+  const onNode = (kind: Effect['kind']): Scenario['faults'][number] => ({
+    atMs,
+    plane,
+    rule: { match: { node }, times, effect: { kind } as Effect },
+  });
+  return random.pick<() => Scenario['faults'][number]>([
+    () => onNode('clean-fails'),
+    () => onNode('deploy-fails'),
+    () => onNode('deploy-hangs'),
+    () => onNode('deploy-lost'),
+    () => onNode('no-valid-host'),
+    () => onNode('verify-fails'),
+    () => onNode('power-never-reported'),
+    () => ({
+      atMs,
+      plane,
+      rule: { match: { node }, effect: { kind: 'node-locked', ms: random.between(1_000, 60_000) } },
+    }),
+    () => ({
+      atMs,
+      plane,
+      rule: {
+        match: { service: random.pick(['keystone', 'ironic', 'nova', 'placement'] as const) },
+        effect: { kind: 'service-down', answer: random.pick(['refused', 'reset', 503] as const) },
+      },
+      forMs: random.pick([5_000, 60_000, 600_000]),
+    }),
+    () => ({ atMs, plane, rule: { effect: { kind: 'tokens-revoked' } } }),
+  ])();
+}
+
+function meddlingOf(random: Random, nodes: number): Meddling {
+  const node = random.between(1, nodes);
+  const forMs = random.pick([10_000, 60_000, 400_000]);
+  return random.pick<() => Meddling>([
+    () => ({ do: 'maintenance', node, at: random.pick(['cp1', 'cp2']), forMs }),
+    () => ({ do: random.pick(['delete instance', 'stop instance'] as const), node }),
+    () => ({ do: random.pick(['foreign mark', 'garbled mark', 'newer epoch', 'remove mark'] as const), node }),
+    () => ({ do: 'edit definition', node }),
+    () => ({ do: 'hold lock', node, forMs }),
+    () => ({ do: 'protect', node }),
+    () => ({ do: 'lock', scope: random.pick(['cp1', 'cp2', 'all'] as const) }),
+    () => ({ do: random.pick(['application silent', 'application unhealthy', 'application throws'] as const), forMs }),
+    () => ({ do: 'application hangs', forMs }),
+    () => ({ do: random.pick(['drain hangs', 'join hangs'] as const), node, forMs }),
+    () => ({ do: 'crash machine', node }),
+    () => ({ do: random.pick(['abort', 'stop'] as const) }),
+  ])();
+}
+
+export const nodeName = (number: number): string => `node-${String(number).padStart(2, '0')}`;

@@ -1,0 +1,122 @@
+import type { Service } from '../../../src/sandbox/openstack/types.ts';
+import { DefinitionsPresent } from '../invariants/definitions.ts';
+import { KEYSTONE_PASSWORD } from './config.ts';
+import type { World } from './world.ts';
+
+/**
+ * What people do with the clouds' own tools while Ephyra is at work: by requests of their own, which no watcher takes for
+ * Ephyra's. Nodes that they lay hands on are blamed on them.
+ */
+export class Meddler {
+  readonly #world: World;
+  readonly #tokens = new Map<string, string>();
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  /** The control plane that has the node, the one in which it is managed first; null when none has it. */
+  whereIs(uuid: string): string | null {
+    const having = [...this.#world.mirrors.values()].filter((mirror) => mirror.nodes.has(uuid));
+    const managed = having.find((mirror) => mirror.nodes.get(uuid)?.provision_state !== 'enroll');
+    return (managed ?? having[0])?.name ?? null;
+  }
+
+  /** Asks as an operator would; the status, or null when the service is down. */
+  request(at: string, service: Service, method: string, path: string, body?: unknown): number | null {
+    const reply = this.#world.plane(at).handle({
+      service,
+      method,
+      path,
+      headers: {
+        'x-auth-token': this.#token(at),
+        'x-openstack-ironic-api-version': '1.82',
+        'openstack-api-version': 'compute 2.93',
+      },
+      body,
+    });
+    const what = `${method} ${service} ${path.replace(/[0-9a-f-]{32}([0-9a-f]{4})/, '…$1')} in ${at}`;
+    if (reply instanceof Promise) {
+      this.#world.note(`a person asks for ${what}`);
+      return null;
+    }
+    this.#world.note(`a person asks for ${what}: ${reply.dropped ?? reply.status}`);
+    return reply.dropped === undefined ? reply.status : null;
+  }
+
+  /** Deletes or stops the instance on the node, wherever it is. */
+  instance(uuid: string, how: 'delete' | 'stop'): void {
+    const at = this.whereIs(uuid);
+    const id = at === null ? undefined : this.#world.mirror(at).instanceOn(uuid)?.id;
+    if (at === null || id === undefined) return;
+    this.#world.blamed.add(uuid);
+    if (how === 'delete') this.request(at, 'nova', 'DELETE', `/v2.1/servers/${id}`);
+    else this.request(at, 'nova', 'POST', `/v2.1/servers/${id}/action`, { 'os-stop': null });
+  }
+
+  /** Writes something else where the mark is, or removes it. */
+  mark(uuid: string, value: unknown): void {
+    const at = this.whereIs(uuid);
+    if (at === null) return;
+    this.#world.blamed.add(uuid);
+    const marked = this.#world.mirror(at).nodes.get(uuid)?.extra['ephyra'] !== undefined;
+    if (value === undefined && !marked) return;
+    const step = value === undefined ? { op: 'remove' } : { op: 'add', value };
+    this.request(at, 'ironic', 'PATCH', `/v1/nodes/${uuid}`, [{ ...step, path: '/extra/ephyra' }]);
+  }
+
+  /** Changes what the node is, in the control plane that manages it: from now on that is what must not get lost. */
+  define(uuid: string, property: string, value: string): void {
+    const at = this.whereIs(uuid);
+    if (at === null) return;
+    this.#world.blamed.add(uuid);
+    const path = `/properties/${property}`;
+    const edit = () => void this.request(at, 'ironic', 'PATCH', `/v1/nodes/${uuid}`, [{ op: 'add', path, value }]);
+    const watcher = this.#world.invariant(DefinitionsPresent);
+    if (watcher === undefined) edit();
+    else watcher.whileEdited(uuid, this.#world.mirror(at), edit);
+  }
+
+  protect(uuid: string): void {
+    const at = this.whereIs(uuid);
+    if (at === null) return;
+    this.#world.blamed.add(uuid);
+    this.request(at, 'ironic', 'PATCH', `/v1/nodes/${uuid}`, [{ op: 'replace', path: '/protected', value: true }]);
+  }
+
+  maintenance(uuid: string, at: string, on: boolean): void {
+    if (!this.#world.mirror(at).nodes.has(uuid)) return;
+    this.#world.blamed.add(uuid);
+    this.#world.note(
+      `a person ${on ? 'puts' : 'takes'} ${uuid.slice(-4)} ${on ? 'into' : 'out of'} maintenance in ${at}`,
+    );
+    this.#world.plane(at).setMaintenance(uuid, on, 'disk check');
+  }
+
+  /** The machine loses its power, and nobody is told. */
+  crash(uuid: string): void {
+    this.#world.blamed.add(uuid);
+    this.#world.note(`the machine of ${uuid.slice(-4)} crashes`);
+    this.#world.application.machine(uuid, false, null);
+  }
+
+  #token(at: string): string {
+    const known = this.#tokens.get(at);
+    if (known !== undefined && this.#world.time.now() < Number(known.split(' ')[1])) return known.split(' ')[0] ?? '';
+    const user = { name: 'admin', domain: { name: 'Default' }, password: KEYSTONE_PASSWORD };
+    const reply = this.#world.plane(at).handle({
+      service: 'keystone',
+      method: 'POST',
+      path: '/v3/auth/tokens',
+      body: {
+        auth: {
+          identity: { methods: ['password'], password: { user } },
+          scope: { project: { name: 'admin', domain: { name: 'Default' } } },
+        },
+      },
+    });
+    const token = reply instanceof Promise ? '' : (reply.headers['X-Subject-Token'] ?? '');
+    this.#tokens.set(at, `${token} ${this.#world.time.now() + 5_000}`);
+    return token;
+  }
+}
