@@ -11,7 +11,7 @@ import type { SecretsOf } from './actors/definitions.ts';
 import { Definitions } from './actors/definitions.ts';
 import { createEnsure } from './actors/ensure.ts';
 import { gate, soak } from './actors/gate.ts';
-import { withPatience } from './actors/patience.ts';
+import { APPLICATION_PATIENCE_MS, withPatience } from './actors/patience.ts';
 import { Survey } from './actors/survey.ts';
 import { loadBmcSecrets } from './config/bmcSecrets.ts';
 import type { Config } from './config/types.ts';
@@ -55,8 +55,6 @@ export interface Core {
 
 /** Evidence for a destructive action is from the last look, or newer: so much older than the poll interval at most. */
 const EVIDENCE_SLACK_MS = 2_000;
-/** One question to the application, at the gate, may take so long. */
-const APPLICATION_PATIENCE_MS = 30_000;
 
 /**
  * Puts the program together, all but its faces: clouds, plugin, machines, the door. The only file that knows every

@@ -1,7 +1,15 @@
 import { STEPS } from '../domain.ts';
+import type { FailureData } from '../errors.ts';
 import type { NodePorts, Start } from './setup.ts';
 import { nodeSetup } from './setup.ts';
 import { stepState } from './step.ts';
+
+const NOWHERE: FailureData = {
+  reason: 'deadline',
+  next: 'stop',
+  message: 'For longer than any step may take it could not be told how to go on with the node.',
+  remedy: 'See what it waited for: a cloud that does not answer, or a node in maintenance.',
+};
 
 /**
  * One node migration. It reads like the runbook: where it starts is decided from what is seen, then the steps follow in
@@ -28,6 +36,7 @@ export function createNodeMachine(ports: NodePorts) {
       deciding: {
         id: 'deciding',
         initial: 'looking',
+        after: { longest: { target: '.judging', actions: { type: 'remember', params: NOWHERE } } },
         states: {
           looking: {
             invoke: {

@@ -1,6 +1,6 @@
 import { assign, fromPromise, setup } from 'xstate';
 import type { Move, Step } from '../domain.ts';
-import { reversed } from '../domain.ts';
+import { reversed, STEPS } from '../domain.ts';
 import type { FailureData } from '../errors.ts';
 import { toFailureData } from '../errors.ts';
 
@@ -121,6 +121,7 @@ export function nodeSetup(ports: NodePorts) {
     delays: {
       backoff: ({ context }) => policy.backoffMs(context.attempt, context.failure?.afterMs),
       deadline: ({ context }) => policy.deadlineMs(context.step ?? 'claim'),
+      longest: () => Math.max(...STEPS.map((step) => policy.deadlineMs(step))),
     },
     guards: {
       mayRetry: ({ context }) => afterFailure(context, policy.attempts) === 'retry',

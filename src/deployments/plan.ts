@@ -4,7 +4,7 @@ import { METADATA } from '../../machines/domain.ts';
 import type { ApplicationPlugin } from '../../machines/plugin.ts';
 import type { Catalogue } from '../actors/catalogue.ts';
 import type { SecretsOf } from '../actors/definitions.ts';
-import { withPatience } from '../actors/patience.ts';
+import { APPLICATION_PATIENCE_MS, withPatience } from '../actors/patience.ts';
 import type { Survey } from '../actors/survey.ts';
 import { roleOf } from '../config/roles.ts';
 import type { RoleConfig } from '../config/types.ts';
@@ -47,9 +47,6 @@ export interface Candidate {
 }
 
 export type PlanResult = { readonly plan: PlanView | null; readonly problems: readonly PlanProblem[] };
-
-/** Milliseconds that the application may take to say how it is. */
-const APPLICATION_PATIENCE_MS = 30_000;
 
 /**
  * Runs every preflight and changes nothing: who would move in which order, who stays and why, and everything that

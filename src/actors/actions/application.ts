@@ -2,15 +2,18 @@ import type { Step } from '../../../machines/domain.ts';
 import { Failure, isFailure, toFailureData } from '../../../machines/errors.ts';
 import type { ApplicationNode, PluginContext } from '../../../machines/plugin.ts';
 import { applicationNode, markerOf } from '../application.ts';
+import { APPLICATION_PATIENCE_MS, untilAbandoned, withPatience } from '../patience.ts';
 import type { ActionDeps, Doing, Perform } from './deps.ts';
 import { unstamp } from './marker.ts';
 
 export const removeMember: Perform = async (doing, deps) => {
-  await deps.plugin.removeNode(nodeOf(doing), contextOf(doing, deps, 'remove'));
+  const work = deps.plugin.removeNode(nodeOf(doing), contextOf(doing, deps, 'remove'));
+  await untilAbandoned(deps.clock, doing.signal, work);
 };
 
 export const addMember: Perform = async (doing, deps) => {
-  await deps.plugin.addNode(nodeOf(doing), contextOf(doing, deps, 'add'));
+  const work = deps.plugin.addNode(nodeOf(doing), contextOf(doing, deps, 'add'));
+  await untilAbandoned(deps.clock, doing.signal, work);
 };
 
 /** The node has to look healthy, and the application with it, so many times in a row; then the claim is let go. */
@@ -18,17 +21,29 @@ export const settle: Perform = async (doing, deps) => {
   const { move, signal } = doing;
   const { checks, intervalMs } = deps.verify;
   const context = contextOf(doing, deps, 'verify');
+  const ask = <T>(question: (context: PluginContext) => Promise<T>) =>
+    withPatience(deps.clock, APPLICATION_PATIENCE_MS, question, signal).catch((error: unknown) => {
+      signal.throwIfAborted();
+      return { health: 'unknown' as const, membership: 'unknown' as const, reasons: [toFailureData(error).message] };
+    });
   for (let passed = 0; passed < checks; ) {
     signal.throwIfAborted();
-    const node = await deps.plugin.verifyNode(nodeOf(doing), context);
-    const application = node.health === 'healthy' ? await deps.plugin.verifyApplication(context) : null;
+    const node = await ask((patience) => deps.plugin.verifyNode(nodeOf(doing), patience));
+    const application =
+      node.health === 'healthy' ? await ask((patience) => deps.plugin.verifyApplication(patience)) : null;
     const complaint = complaintOf(node) ?? (application === null ? null : complaintOf(application));
     passed = complaint === null ? passed + 1 : 0;
     deps.waiting(move.uuid, complaint ?? `healthy ${passed} of ${checks} times in a row`);
     // Accepted, and out all the same: something took it out again. Adding is idempotent, so it is asked once more.
-    if (node.health === 'unhealthy' && node.membership === 'out') await deps.plugin.addNode(nodeOf(doing), context);
+    if (node.health === 'unhealthy' && node.membership === 'out') {
+      const work = deps.plugin.addNode(nodeOf(doing), context);
+      await untilAbandoned(deps.clock, signal, work).catch((error: unknown) => {
+        throw pluginFailure(error);
+      });
+    }
     if (passed < checks) await deps.clock.sleep(intervalMs, signal);
   }
+  signal.throwIfAborted();
   return unstamp(move, doing.action.at, deps);
 };
 
