@@ -91,6 +91,7 @@ async function serve(path: string): Promise<void> {
           log,
           clock: { now: () => Date.now(), after },
           onSlackCall: (call) => metrics.slackCall(call),
+          onSlackCommand: (command, ms) => metrics.slackCommand(command, ms),
         });
   let ready = false;
   const http = await startHttp({

@@ -10,7 +10,7 @@ import { type OpenStackWitness, witness } from './witness.ts';
 
 /** As quick as it gets: nobody has to follow with their eyes. */
 const QUICK: Pace = {
-  maxUnavailable: 4,
+  maxUnavailable: 5,
   poll: '250ms',
   soak: '1s',
   verify: { checks: 2, interval: '250ms' },

@@ -3,12 +3,13 @@ import type { Deployments } from '../deployments/types.ts';
 import { type Answerer, createAnswerer, type Respond } from './answer.ts';
 import { createBoard } from './board.ts';
 import { CALL_TIMEOUT_MS, connect } from './bolt.ts';
+import { COMMANDS } from './commands/registry.ts';
 import { createDedupe } from './dedupe.ts';
 import { type CommandRequest, createHandlers } from './handlers.ts';
 import { createOutbox } from './outbox.ts';
 import { createNames } from './people.ts';
 import { createPermissions } from './permissions.ts';
-import type { Clock, Log, OnSlackCall, SlackConfig, SlackMessage } from './types.ts';
+import type { Clock, Log, OnSlackCall, OnSlackCommand, SlackConfig, SlackMessage } from './types.ts';
 import { createSlackWeb, SlackProblem } from './web.ts';
 
 /** The Slack face: takes commands, clicks and mentions in, shows deployments as cards with threads. */
@@ -27,6 +28,13 @@ export interface SlackFace {
   port(): number | null;
 }
 
+/** What people type has endless values; a metric's label must not. */
+function knownCommand(text: string): string {
+  const word = text.trim().split(/\s+/, 1)[0]?.toLowerCase() ?? '';
+  if (word === '') return 'help';
+  return COMMANDS.some(({ name }) => name === word) ? word : 'unknown';
+}
+
 /** Two clicks on the same button by the same person within this time are one. */
 const DOUBLE_CLICK_MS = 3000;
 const DRAIN_MS = 5000;
@@ -38,6 +46,7 @@ export function createSlackFace(setup: {
   readonly log: Log;
   readonly clock: Clock;
   readonly onSlackCall?: OnSlackCall;
+  readonly onSlackCommand?: OnSlackCommand;
 }): SlackFace {
   const { config, deployments, log, clock } = setup;
   const onSlackCall = setup.onSlackCall ?? (() => {});
@@ -87,9 +96,12 @@ export function createSlackFace(setup: {
   }
 
   /** Acknowledged first, whatever comes of it; Slack repeats a lost one, and the repeat is recognised. */
-  function acknowledge(ack: () => Promise<void>): void {
-    ack().catch((error: unknown) =>
-      log.warn({ error: error instanceof Error ? error.name : 'unknown' }, 'An acknowledgement did not reach Slack'),
+  function acknowledge(command: string, ack: () => Promise<void>): void {
+    const began = clock.now();
+    ack().then(
+      () => setup.onSlackCommand?.(knownCommand(command), clock.now() - began),
+      (error: unknown) =>
+        log.warn({ error: error instanceof Error ? error.name : 'unknown' }, 'An acknowledgement did not reach Slack'),
     );
   }
 
@@ -98,7 +110,7 @@ export function createSlackFace(setup: {
   }
 
   connection.app.command(/^\//, async ({ ack, command, respond }) => {
-    acknowledge(() => ack());
+    acknowledge(command.text, () => ack());
     if (!dedupe.first(`command:${command.trigger_id}`)) return;
     names.learn(command.user_id, command.user_name);
     const by = await names.actor(command.user_id);
@@ -112,7 +124,7 @@ export function createSlackFace(setup: {
   });
 
   connection.app.action({ type: 'block_actions', action_id: /^ephyra:/ }, async ({ ack, action, body, respond }) => {
-    acknowledge(() => ack());
+    acknowledge(action.action_id.replace(/^ephyra:/, ''), () => ack());
     if (action.type !== 'button') return;
     const { user } = body;
     const shownIn = `${body.container?.['channel_id'] ?? ''}:${body.container?.['message_ts'] ?? ''}`;

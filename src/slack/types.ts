@@ -48,3 +48,6 @@ export interface SlackMessage {
 
 /** One call to Slack: `method` as Slack names it, `outcome` is `ok`, Slack's error code, `http_500`, `timeout` … */
 export type OnSlackCall = (call: { readonly method: string; readonly outcome: string; readonly ms: number }) => void;
+
+/** A command, button press or mention was acknowledged after `ms`; `command` is a known one, or `unknown`. */
+export type OnSlackCommand = (command: string, ms: number) => void;
