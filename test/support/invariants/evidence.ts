@@ -41,6 +41,8 @@ export class Evidence implements Invariant {
   }
 
   #end(call: Call): void {
+    // Refused before it was looked at: nothing was done.
+    if (call.status === 401 || call.status === 429) return;
     if (call.write !== null && call.node !== null) {
       this.#ended.set(`${call.process} ${call.at} ${call.service} ${call.node}`, this.#world.time.now());
     }

@@ -119,6 +119,7 @@ export class Network {
     if (kind === 'hang') return never();
     if (disturbance?.do === 'refuse') {
       await this.#pass(this.#setup.latencyMs());
+      call.status = disturbance.status;
       return refusal(disturbance);
     }
     if (disturbance?.do === 'late request') await this.#pass(disturbance.ms);
