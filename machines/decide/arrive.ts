@@ -11,7 +11,6 @@ import {
   ours,
   theInstance,
   transitional,
-  unlessCountedOn,
   unlessOutdated,
   unlessOutOfService,
 } from './nodes.ts';
@@ -167,15 +166,18 @@ function prepareNode(seen: Observation, move: Move, to: SideObservation, there: 
   if (there.provisionState !== 'manageable' && there.provisionState !== 'available') {
     return notMovable('enroll', there, move.to);
   }
-  // Without a power state Nova keeps the node reserved for ever. A real BMC reports it at `manage`.
-  if (there.powerState === null) {
-    return (
-      unlessCountedOn(seen, move, 'enroll') ??
-      act('enroll', { name: 'powerOff', at: move.to, evidence: [...evidence, MEMBERSHIP] })
-    );
-  }
   if (there.provisionState === 'manageable') {
     return act('enroll', { name: 'provide', at: move.to, evidence: [], basis: bothNodes(move) });
+  }
+  // Without a power state Nova keeps the node reserved for ever. A real BMC reports it at `manage`; where none does, it
+  // is told - on, since Nova stops an instance whose node it takes for off, and only now, when the disks are clean.
+  if (there.powerState === null) {
+    return act('enroll', {
+      name: 'powerOn',
+      at: move.to,
+      evidence: [watch],
+      basis: [nodesAt(move.from), instancesAt(move.to)],
+    });
   }
   const schedulable: Want = { of: 'schedulable', at: move.to };
   const offered = known(to.schedulable, schedulable, 'enroll', `Placement of ${move.to} does not answer`);

@@ -20,7 +20,7 @@ export const ACTIONS = [
   'copyDefinition',
   'unenroll',
   'manage',
-  'powerOff',
+  'powerOn',
   'provide',
   'bootInstance',
   'startInstance',
@@ -45,13 +45,7 @@ export interface Action {
 }
 
 /** Actions that can cost data, a running machine or a definition (invariant 3). */
-export const DESTRUCTIVE: ReadonlySet<ActionName> = new Set([
-  'stopInstance',
-  'deleteInstance',
-  'undeploy',
-  'unenroll',
-  'powerOff',
-]);
+export const DESTRUCTIVE: ReadonlySet<ActionName> = new Set(['stopInstance', 'deleteInstance', 'undeploy', 'unenroll']);
 
 /** What an action changes in its control plane, and whether the cloud takes its time over it after accepting it. */
 export const EFFECTS: Readonly<
@@ -66,7 +60,7 @@ export const EFFECTS: Readonly<
   copyDefinition: { changes: ['nodes'], takesTime: false },
   unenroll: { changes: ['nodes', 'providers', 'schedulable'], takesTime: false },
   manage: { changes: ['nodes', 'schedulable'], takesTime: true },
-  powerOff: { changes: ['nodes', 'schedulable'], takesTime: true },
+  powerOn: { changes: ['nodes', 'schedulable'], takesTime: true },
   provide: { changes: ['nodes', 'schedulable'], takesTime: true },
   bootInstance: { changes: ['instances', 'schedulable'], takesTime: true },
   startInstance: { changes: ['instances'], takesTime: true },

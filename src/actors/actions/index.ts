@@ -7,7 +7,7 @@ import { copyDefinition } from './copy.ts';
 import type { ActionDeps, Doing, Performers } from './deps.ts';
 import { bootInstance, deleteInstance, startInstance, stopInstance } from './instance.ts';
 import { stamp } from './marker.ts';
-import { manage, powerOff, provide, undeploy, unenroll } from './node.ts';
+import { manage, powerOn, provide, undeploy, unenroll } from './node.ts';
 
 /** Every action that `decide` can ask for, and who does it. */
 const PERFORMERS: Performers = {
@@ -19,7 +19,7 @@ const PERFORMERS: Performers = {
   copyDefinition,
   unenroll,
   manage,
-  powerOff,
+  powerOn,
   provide,
   bootInstance,
   startInstance,

@@ -12,9 +12,9 @@ export const provide: Perform = ({ action, move }, deps) =>
 export const undeploy: Perform = ({ action, move }, deps) =>
   verb(cloudAt(deps, action.at).ironic.provision(move.uuid, 'deleted'));
 
-/** Makes Ironic learn the power state; the node has no instance, and is off or about to be cleaned. */
-export const powerOff: Perform = ({ action, move }, deps) =>
-  verb(cloudAt(deps, action.at).ironic.setPower(move.uuid, 'power off'));
+/** Makes Ironic learn the power state of a node that is available and has no instance. */
+export const powerOn: Perform = ({ action, move }, deps) =>
+  verb(cloudAt(deps, action.at).ironic.setPower(move.uuid, 'power on'));
 
 /** Ironic deletes ports, portgroups and traits with the node. Already gone counts as done. */
 export const unenroll: Perform = async ({ action, move }, deps) => {
