@@ -15,7 +15,7 @@ export async function drawn(page: Page, title: string): Promise<string> {
 const className = (index: number): string => `c${index.toString(36)}`;
 
 /** Runs in the page: everything has to be inside. Boxes with what fills and borders them, lines of text, drawings. */
-function capture(): { width: number; height: number; body: string[]; styles: string[] } {
+async function capture(): Promise<{ width: number; height: number; body: string[]; styles: string[] }> {
   const SANS =
     "Inter,-apple-system,'Segoe UI',Helvetica,Arial,'Apple Color Emoji','Segoe UI Emoji','Noto Color Emoji',sans-serif";
   const MONO = "ui-monospace,'SF Mono',Menlo,Consolas,monospace";
@@ -184,5 +184,6 @@ function capture(): { width: number; height: number; body: string[]; styles: str
     pseudo(element, '::after', rect);
   }
 
-  return walk(document.body).then(() => ({ width, height, body, styles })) as never;
+  await walk(document.body);
+  return { width, height, body, styles };
 }
