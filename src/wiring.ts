@@ -10,7 +10,7 @@ import { Catalogue } from './actors/catalogue.ts';
 import type { SecretsOf } from './actors/definitions.ts';
 import { Definitions } from './actors/definitions.ts';
 import { createEnsure } from './actors/ensure.ts';
-import { gate, soak } from './actors/gate.ts';
+import { gate, Leaving, soak } from './actors/gate.ts';
 import { APPLICATION_PATIENCE_MS, withPatience } from './actors/patience.ts';
 import { Survey } from './actors/survey.ts';
 import { loadBmcSecrets } from './config/bmcSecrets.ts';
@@ -92,6 +92,19 @@ export async function wire(
 
   const ports = (record: DeepReadonly<StoredDeployment>, listener: RunListener): MigrationPorts => {
     const { deployment } = config;
+    const gateDeps = {
+      plugin,
+      clock,
+      maxUnavailable: record.options.maxUnavailable,
+      aliases: (item: Pick<Item, 'uuid' | 'name'>) => aliasesOf(item, record, survey),
+      roleLimits: Object.fromEntries(
+        config.roles.flatMap(({ name, maxUnavailable }) => (maxUnavailable === null ? [] : [[name, maxUnavailable]])),
+      ),
+      roleOf: (name: string) =>
+        record.nodes.find((node) => aliasesOf(node, record, survey).includes(name))?.role ?? null,
+      patienceMs: APPLICATION_PATIENCE_MS,
+    };
+    const leaving = new Leaving({ ...gateDeps, pollMs: deployment.pollMs, waiting: listener.waiting });
     const perform = createPerform({
       controlPlanes,
       roles,
@@ -101,6 +114,7 @@ export async function wire(
       clock,
       verify: deployment.verify,
       deadlineMs,
+      permit: (move, signal) => leaving.permit(move, move.from !== move.source, signal),
       waiting: listener.waiting,
     });
     const ensure = createEnsure({
@@ -127,13 +141,6 @@ export async function wire(
         definitionsEqual: (session, move, notBefore) => definitions.equal(session, move, notBefore),
       },
     });
-    const gateDeps = {
-      plugin,
-      clock,
-      maxUnavailable: record.options.maxUnavailable,
-      aliases: (item: Item) => aliasesOf(item, record, survey),
-      patienceMs: APPLICATION_PATIENCE_MS,
-    };
     return {
       node: {
         start: ensure.start,
@@ -155,6 +162,7 @@ export async function wire(
       report: (report) => {
         if (report.type === 'node_settled') {
           definitions.forget(report.item.uuid);
+          leaving.back(report.item.uuid);
         }
         listener.migration(report);
       },
@@ -242,7 +250,11 @@ export function backoff(
 }
 
 /** Names under which the application may know a node: its own, those of its instances, their addresses. */
-function aliasesOf(item: Item, record: DeepReadonly<StoredDeployment>, survey: Survey): string[] {
+function aliasesOf(
+  item: Pick<Item, 'uuid' | 'name'>,
+  record: DeepReadonly<StoredDeployment>,
+  survey: Survey,
+): string[] {
   const names = [item.uuid, item.name];
   for (const at of [record.source, record.target]) {
     const nodes = survey.last({ of: 'nodes', at });

@@ -1,4 +1,5 @@
 import type { Move, NodeFacts, Observation, SideObservation, Want } from '../domain.ts';
+import { arrive } from './arrive.ts';
 import type { Decision } from './decision.ts';
 import { act, bothNodes, DEFINITIONS, fail, instancesAt, known, MEMBERSHIP, nodesAt, wait } from './decision.ts';
 import { leave } from './leave.ts';
@@ -24,6 +25,7 @@ export function inBoth(
   seen: Observation,
   move: Move,
   from: SideObservation,
+  to: SideObservation,
   here: NodeFacts,
   there: NodeFacts,
   memory: Memory,
@@ -51,7 +53,12 @@ export function inBoth(
     }
   }
   if (!inert(there)) {
-    // Only on the way back: `there` has always been whole, `here` is our own inert and perhaps unfinished copy.
+    // Only on the way back: `there` has always been whole, `here` is our own inert and perhaps unfinished copy. It stays
+    // until the node runs again. A delete of `there` that was given up may still be on its way, and then the copy is all
+    // that is left of the node; one that runs an instance cannot be deleted.
+    const arriving = arrive(seen, move, to, there, memory);
+    const runs = arriving.kind === 'act' && (arriving.step === 'add' || arriving.step === 'verify');
+    if (!runs) return arriving;
     if (here.reservation !== null) return wait('unenroll', lockedBy(here, move.from), nodesAt(move.from));
     return act('unenroll', { name: 'unenroll', at: move.from, evidence: bothNodes(move) });
   }

@@ -30,7 +30,7 @@ export function decide(seen: Observation, move: Move, memory: Memory = {}): Deci
   if (refusal) return refusal;
 
   if (here.value !== null && there.value !== null) {
-    return inBoth(seen, move, from, here.value, there.value, memory);
+    return inBoth(seen, move, from, to, here.value, there.value, memory);
   }
   if (here.value !== null) return leave(seen, move, from, here.value, memory) ?? copy(move, to);
   if (there.value !== null) return arrive(seen, move, to, there.value, memory);

@@ -1,3 +1,4 @@
+import type { RoleName } from '../../machines/domain.ts';
 import { Failure } from '../../machines/errors.ts';
 import type { Item } from '../../machines/migration/items.ts';
 import type { GateAnswer, GateInput } from '../../machines/migration/setup.ts';
@@ -11,7 +12,11 @@ export interface GateDeps {
   /** Nodes that may be out of service at once, for whatever reason. */
   readonly maxUnavailable: number;
   /** All names under which the application may know a node of ours: node, instance, addresses. */
-  readonly aliases: (item: Item) => readonly string[];
+  readonly aliases: (item: Pick<Item, 'uuid' | 'name'>) => readonly string[];
+  /** Roles that have a limit of their own. */
+  readonly roleLimits: Readonly<Record<RoleName, number>>;
+  /** The role of a member that the application calls so; null when it is no node of ours. */
+  readonly roleOf: (name: string) => RoleName | null;
   /** Milliseconds that one question to the application may take. */
   readonly patienceMs: number;
 }
@@ -23,14 +28,72 @@ export interface GateDeps {
 export async function gate(input: GateInput, deps: GateDeps, signal: AbortSignal): Promise<GateAnswer> {
   const health = await ask(deps, signal);
   if (health.health !== 'healthy') return { open: false, reason: complaint(health) };
-  const out = input.out.length + strangers(health.unavailable ?? [], [...input.out, input.next], deps).length;
-  if (out + 1 > deps.maxUnavailable) {
-    return {
-      open: false,
-      reason: `${out} of at most ${deps.maxUnavailable} nodes are out of service: ${outNames(input, health).join(', ')}`,
-    };
+  return room(input, health, deps);
+}
+
+type Leaver = Pick<Item, 'uuid' | 'name' | 'role'>;
+
+/** Whether with `next` no more are out than allowed, in all and of its role, when `out` and whoever else is out count. */
+export function room(
+  { next, out }: { readonly next: Leaver; readonly out: readonly Leaver[] },
+  health: ApplicationHealth,
+  deps: Omit<GateDeps, 'plugin' | 'clock' | 'patienceMs'>,
+): GateAnswer {
+  const others = strangers(health.unavailable ?? [], [...out, next], deps);
+  const full = (count: number, limit: number, what: string): GateAnswer | null => {
+    if (count + 1 <= limit) return null;
+    const names = [...new Set([...out.map(({ name }) => name), ...(health.unavailable ?? [])])];
+    return { open: false, reason: `${count} of at most ${limit} ${what} are out of service: ${names.join(', ')}` };
+  };
+  const limit = deps.roleLimits[next.role];
+  const ofRole = () =>
+    out.filter(({ role }) => role === next.role).length +
+    others.filter((name) => deps.roleOf(name) === next.role).length;
+  return (
+    full(out.length + others.length, deps.maxUnavailable, 'nodes') ??
+    (limit === undefined ? null : full(ofRole(), limit, `nodes of role ${next.role}`)) ?? { open: true }
+  );
+}
+
+export interface LeavingDeps extends GateDeps {
+  /** Milliseconds between two questions. */
+  readonly pollMs: number;
+  readonly waiting: (uuid: string, reason: string) => void;
+}
+
+/**
+ * The last question before a node leaves: between the gate and here its claim may have taken minutes, and meanwhile others
+ * may have failed. Nodes that have been let go count until they are back.
+ */
+export class Leaving {
+  readonly #left = new Map<string, Leaver>();
+  readonly #deps: LeavingDeps;
+
+  constructor(deps: LeavingDeps) {
+    this.#deps = deps;
   }
-  return { open: true };
+
+  /** Resolves once the application can spare the node. On the way back it need not be healthy: that may be the cure. */
+  async permit(next: Leaver, wayBack: boolean, signal: AbortSignal): Promise<void> {
+    const { clock, pollMs, waiting } = this.#deps;
+    for (;;) {
+      const health = await ask(this.#deps, signal);
+      const well = health.health === 'healthy' || (wayBack && health.health === 'unhealthy');
+      const out = [...this.#left.values()].filter(({ uuid }) => uuid !== next.uuid);
+      const answer = well ? room({ next, out }, health, this.#deps) : { open: false, reason: complaint(health) };
+      if (answer.open) {
+        // In the same turn as the count, so that of two who ask at the same time the second sees the first.
+        this.#left.set(next.uuid, next);
+        return;
+      }
+      waiting(next.uuid, 'reason' in answer ? answer.reason : '');
+      await clock.sleep(pollMs, signal);
+    }
+  }
+
+  back(uuid: string): void {
+    this.#left.delete(uuid);
+  }
 }
 
 /** Resolves once the application has been healthy without a break for `soakMs`; gives up after `patienceMs`. */
@@ -74,14 +137,10 @@ async function ask(
 }
 
 /** Members that are out without our doing. */
-function strangers(unavailable: readonly string[], ours: readonly Item[], deps: Pick<GateDeps, 'aliases'>): string[] {
+function strangers(unavailable: readonly string[], ours: readonly Leaver[], deps: Pick<GateDeps, 'aliases'>): string[] {
   const known = new Set(ours.flatMap((item) => deps.aliases(item)));
   return unavailable.filter((name) => !known.has(name));
 }
-
-const outNames = (input: GateInput, health: ApplicationHealth): string[] => [
-  ...new Set([...input.out.map((item) => item.name), ...(health.unavailable ?? [])]),
-];
 
 const complaint = (health: ApplicationHealth): string =>
   `the application is ${health.health}: ${health.reasons.join('; ') || 'it gives no reason'}`;

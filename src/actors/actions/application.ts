@@ -7,6 +7,7 @@ import type { ActionDeps, Doing, Perform } from './deps.ts';
 import { unstamp } from './marker.ts';
 
 export const removeMember: Perform = async (doing, deps) => {
+  if (doing.inService) await deps.permit(doing.move, doing.signal);
   const work = deps.plugin.removeNode(nodeOf(doing), contextOf(doing, deps, 'remove'));
   await untilAbandoned(deps.clock, doing.signal, work);
 };

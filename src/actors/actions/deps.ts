@@ -17,6 +17,8 @@ export interface ActionDeps {
   readonly clock: Clock;
   readonly verify: { readonly checks: number; readonly intervalMs: number };
   readonly deadlineMs: (step: Step) => number;
+  /** Resolves once the application can spare the node. */
+  readonly permit: (move: Move, signal: AbortSignal) => Promise<void>;
   readonly waiting: (uuid: NodeUuid, reason: string | null) => void;
 }
 
@@ -25,6 +27,8 @@ export interface Doing {
   readonly action: Action;
   readonly move: Move;
   readonly signal: AbortSignal;
+  /** The application counts on the node, or does not say that it does not. */
+  readonly inService: boolean;
   readonly from: { readonly node: NodeFacts | null; readonly instances: readonly InstanceFacts[] };
   readonly to: { readonly node: NodeFacts | null; readonly instances: readonly InstanceFacts[] };
 }

@@ -42,7 +42,8 @@ export function createPerform(deps: ActionDeps) {
       node: presentOr<NodeFacts | null>(seen.sides[at]?.node, null),
       instances: presentOr<readonly InstanceFacts[]>(seen.sides[at]?.instances, []),
     });
-    const doing: Doing = { action, move, signal, from: side(move.from), to: side(move.to) };
+    const inService = !(seen.membership.is === 'present' && seen.membership.value === 'out');
+    const doing: Doing = { action, move, signal, inService, from: side(move.from), to: side(move.to) };
     try {
       return await PERFORMERS[action.name](doing, deps);
     } catch (error) {
