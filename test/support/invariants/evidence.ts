@@ -6,10 +6,10 @@ import type { Invariant } from './invariant.ts';
 import { Knowledge, type NodeSaid, type Told } from './knowledge.ts';
 
 /**
- * So old may evidence be when the call that it justifies is sent, in milliseconds: five seconds when it is gathered, and
- * thirty more that gathering it may take.
+ * So old may evidence be when the call that it justifies is sent, in milliseconds: a poll and a little when it is gathered,
+ * and thirty seconds more that gathering it may take.
  */
-export const FRESH_MS = 35_000;
+export const FRESH_MS = 40_000;
 
 /** At rest, and Ironic lets it go. */
 const DELETABLE: ReadonlySet<string> = new Set(['available', 'manageable', 'enroll']);

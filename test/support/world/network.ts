@@ -75,9 +75,14 @@ export class Network {
       caller.point('request', `${call.method} ${call.path}`);
       if (!caller.alive()) return never();
       this.#setup.watch.sent(call);
+      let givenUp = false;
+      request.signal.addEventListener('abort', () => {
+        givenUp = true;
+        if (caller.alive()) this.#setup.watch.failed(call);
+      });
       const disturbance = this.#setup.disturb(call);
       const reply = await this.#carry(plane, call, request, disturbance);
-      if (!caller.alive()) return never();
+      if (!caller.alive() || givenUp) return never();
       if (reply.dropped === undefined) this.#setup.watch.delivered(call, reply);
       else this.#setup.watch.failed(call);
       caller.point('answer', `${call.method} ${call.path}`);
