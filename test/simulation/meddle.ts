@@ -36,7 +36,7 @@ const DEEDS: Deeds = {
     meddler.mark(uuid, { ...MARK, deployment: world.record?.id ?? 'd-nobody', epoch: 9_000_000_000 }),
   'garbled mark': ({ meddler, uuid }) => meddler.mark(uuid, 'hands off'),
   'remove mark': ({ meddler, uuid }) => meddler.mark(uuid, undefined),
-  'edit definition': ({ meddler, uuid, what }) => meddler.define(uuid, 'asset_tag', `A-${what.node}`),
+  'edit definition': ({ meddler, uuid, what }) => void meddler.define(uuid, 'asset_tag', `A-${what.node}`),
   'hold lock'({ world, meddler, uuid, what }) {
     const at = meddler.whereIs(uuid);
     if (at === null) return;

@@ -65,16 +65,20 @@ export class Meddler {
     this.request(at, 'ironic', 'PATCH', `/v1/nodes/${uuid}`, [{ ...step, path: '/extra/ephyra' }]);
   }
 
-  /** Changes what the node is, in the control plane that manages it: from now on that is what must not get lost. */
-  define(uuid: string, property: string, value: string): void {
+  /**
+   * Changes what the node is, in the control plane that manages it: from now on that is what must not get lost. False when
+   * Ironic did not take it, as it does while a node moves.
+   */
+  define(uuid: string, property: string, value: string): boolean {
     const at = this.whereIs(uuid);
-    if (at === null) return;
+    if (at === null) return false;
     this.#world.blamed.add(uuid);
     const path = `/properties/${property}`;
     const edit = () => void this.request(at, 'ironic', 'PATCH', `/v1/nodes/${uuid}`, [{ op: 'add', path, value }]);
     const watcher = this.#world.invariant(DefinitionsPresent);
     if (watcher === undefined) edit();
     else watcher.whileEdited(uuid, this.#world.mirror(at), edit);
+    return this.#world.mirror(at).nodes.get(uuid)?.properties[property] === value;
   }
 
   protect(uuid: string): void {

@@ -1,0 +1,193 @@
+import { describe, expect, it } from 'vitest';
+import type { Call } from '../support/world/calls.ts';
+import { isWrite } from '../support/world/calls.ts';
+import type { Disturbance } from '../support/world/network.ts';
+import { play } from '../support/world/people.ts';
+import type { WorldOptions } from '../support/world/world.ts';
+import { World } from '../support/world/world.ts';
+
+/** One deployment of one node, undisturbed: its requests in order. */
+async function requests(options: WorldOptions = {}): Promise<Call[]> {
+  const calls: Call[] = [];
+  const world = new World({
+    nodes: 1,
+    masters: 0,
+    ...options,
+    disturb: (call) => {
+      calls.push(call);
+      return null;
+    },
+  });
+  if (options.history === true) await world.pass(90_000);
+  await world.start();
+  await play(world);
+  return calls;
+}
+
+/** The same deployment with one thing wrong with one request. */
+async function disturbed(id: number, what: Disturbance, options: WorldOptions = {}): Promise<World> {
+  const world = new World({ nodes: 1, masters: 0, ...options, disturb: (call) => (call.id === id ? what : null) });
+  if (options.history === true) await world.pass(90_000);
+  await world.start();
+  expect(await play(world), `${what.do} at request ${id}`).toBe('completed');
+  return world;
+}
+
+describe('every write of a deployment', () => {
+  const kinds: readonly Disturbance[] = [
+    { do: 'drop' },
+    { do: 'lose answer' },
+    { do: 'half answer' },
+    { do: 'hang' },
+    { do: 'late answer', ms: 45_000 },
+    { do: 'late request', ms: 90_000 },
+    { do: 'refuse', status: 503 },
+    { do: 'refuse', status: 500 },
+    { do: 'refuse', status: 401 },
+    { do: 'refuse', status: 429, retryAfter: 5 },
+  ];
+  for (const what of kinds) {
+    const name = 'status' in what ? `${what.do} ${what.status}` : what.do;
+    it(`may meet "${name}": the deployment completes all the same`, async () => {
+      for (const call of (await requests()).filter(isWrite)) await disturbed(call.id, what);
+    });
+  }
+});
+
+describe('every read of a running deployment', () => {
+  it('may be answered from the past: nothing is destroyed on it', async () => {
+    const options = { history: true };
+    const calls = await requests(options);
+    const first = calls.find(isWrite)?.id ?? 0;
+    const reads = calls.filter((call) => call.id > first && call.write === null);
+    expect(reads.length).toBeGreaterThan(15);
+    for (const ms of [7_000, 70_000]) {
+      for (const { id } of reads) await disturbed(id, { do: 'stale', ms }, options);
+    }
+  });
+
+  it('may fail: the next look decides', async () => {
+    const calls = await requests();
+    const first = calls.find(isWrite)?.id ?? 0;
+    for (const { id } of calls.filter((call) => call.id > first && call.write === null)) {
+      await disturbed(id, { do: 'refuse', status: 500 });
+    }
+  });
+});
+
+describe('trouble that lasts', () => {
+  it('a locked node is waited for', async () => {
+    const world = new World();
+    await world.start();
+    for (const [atMs, name] of [
+      [1_000, 'cp1'],
+      [12_000, 'cp1'],
+      [22_000, 'cp2'],
+    ] as const) {
+      world.time.after(atMs, () => {
+        const there = world.mirror(name).nodes.get(world.uuid('node-02'));
+        if (there !== undefined) {
+          world.plane(name).faults.add({ match: { node: 'node-02' }, effect: { kind: 'node-locked', ms: 20_000 } });
+        }
+      });
+    }
+    expect(await play(world)).toBe('completed');
+  });
+
+  for (const service of ['keystone', 'ironic', 'nova', 'placement'] as const) {
+    for (const plane of ['cp1', 'cp2']) {
+      it(`${service} of ${plane} down for a minute delays the deployment and breaks nothing`, async () => {
+        const world = new World({ tokenLifetimeMs: 40_000 });
+        await world.start();
+        world.time.after(10_000, () => {
+          const id = world
+            .plane(plane)
+            .faults.add({ match: { service }, effect: { kind: 'service-down', answer: 503 } });
+          world.time.after(60_000, () => void world.plane(plane).faults.remove(id));
+        });
+        expect(await play(world)).toBe('completed');
+      });
+    }
+  }
+
+  it('a cloud that is away when Ephyra starts again is waited for, and told about', async () => {
+    const world = new World();
+    await world.start();
+    const played = play(world);
+    world.time.after(9_000, () => {
+      world.kill();
+      const id = world.plane('cp2').faults.add({ effect: { kind: 'service-down', answer: 'refused' } });
+      world.time.after(5_000, () => void world.start());
+      world.time.after(60_000, () => {
+        expect(world.record?.note).toMatch(/Cannot tell where the nodes are/);
+        world.plane('cp2').faults.remove(id);
+      });
+    });
+    expect(await played).toBe('completed');
+  });
+
+  it('tokens that live for seconds, and tokens that are revoked, are renewed', async () => {
+    const world = new World({ tokenLifetimeMs: 12_000 });
+    await world.start();
+    for (const [atMs, plane] of [
+      [15_000, 'cp1'],
+      [31_000, 'cp2'],
+    ] as const) {
+      world.time.after(atMs, () => void world.plane(plane).faults.add({ effect: { kind: 'tokens-revoked' } }));
+    }
+    expect(await play(world)).toBe('completed');
+    expect(world.writes.filter(({ write }) => write === 'token').length).toBeGreaterThan(8);
+  });
+
+  it('clouds that answer slowly', async () => {
+    const world = new World({ latencyMs: [500, 8_000] });
+    await world.start();
+    expect(await play(world)).toBe('completed');
+  });
+
+  it('a clock that is an hour ahead', async () => {
+    const world = new World({ skewMs: () => 3_600_000 });
+    await world.start();
+    expect(await play(world)).toBe('completed');
+  });
+});
+
+describe('what the hardware does', () => {
+  const kinds = [
+    'clean-fails',
+    'verify-fails',
+    'deploy-fails',
+    'deploy-lost',
+    'no-valid-host',
+    'power-never-reported',
+  ] as const;
+  for (const kind of kinds) {
+    for (const plane of ['cp1', 'cp2']) {
+      it(`${kind} once in ${plane}: the step is tried again`, async () => {
+        const world = new World();
+        world.plane(plane).faults.add({ match: { node: 'node-02' }, times: 1, effect: { kind } });
+        await world.start();
+        expect(await play(world)).toBe('completed');
+      });
+    }
+  }
+
+  it('a deploy that hangs is given up at its deadline, and the node goes home', async () => {
+    const world = new World({ deployment: { nodeAttempts: 1 } });
+    world.plane('cp2').faults.add({ match: { node: 'node-02' }, times: 1, effect: { kind: 'deploy-hangs' } });
+    await world.start();
+    expect(await play(world)).toBe('stopped');
+    expect(world.record?.results.find(({ place }) => place === 'back')?.failure?.reason).toBe('deadline');
+  });
+
+  it('no kind of failure, however often it happens, leaves a deployment without an end', async () => {
+    for (const kind of [...kinds, 'deploy-hangs'] as const) {
+      for (const plane of ['cp1', 'cp2']) {
+        const world = new World({ nodes: 2, masters: 0, deployment: { nodeAttempts: 1 } });
+        world.plane(plane).faults.add({ times: 0, effect: { kind } });
+        await world.start();
+        expect(['completed', 'stopped', 'rolled_back', 'stuck']).toContain(await play(world));
+      }
+    }
+  });
+});

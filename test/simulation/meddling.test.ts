@@ -1,0 +1,172 @@
+import { describe, expect, it } from 'vitest';
+import { Meddler } from '../support/world/meddler.ts';
+import { begin, hasEnded, insist, play } from '../support/world/people.ts';
+import type { WorldOptions } from '../support/world/world.ts';
+import { ALICE, World } from '../support/world/world.ts';
+
+const MARK = { v: 1, deployment: 'd-somebody-else', epoch: 1, source: 'cp1', target: 'cp2', role: 'x', instance: null };
+
+async function meddled(
+  atMs: number,
+  deed: (meddler: Meddler, uuid: string, world: World) => void,
+  options: WorldOptions = {},
+): Promise<World> {
+  const world = new World({ deployment: { nodeAttempts: 1 }, ...options });
+  const meddler = new Meddler(world);
+  await world.start();
+  await begin(world);
+  world.time.after(atMs, () => deed(meddler, world.uuid('node-02'), world));
+  await world.until(() => hasEnded(world));
+  return world;
+}
+
+const resultOf = (world: World) => world.record?.results.find(({ uuid }) => uuid === world.uuid('node-02'));
+
+/** Moments in the move of the first node: drained, stopped, released, enrolled, booted, verified. */
+const MOMENTS = [500, 4_500, 9_000, 13_000, 21_000, 30_000, 38_000];
+
+describe('people with other tools', () => {
+  it('maintenance set on a node before its turn leaves it alone, and says why', async () => {
+    const world = new World({ deployment: { nodeAttempts: 1, failureBudget: 3, canary: 0, maxUnavailable: 1 } });
+    const meddler = new Meddler(world);
+    await world.start();
+    await begin(world);
+    meddler.maintenance(world.uuid('node-03'), 'cp1', true);
+    await world.until(() => hasEnded(world));
+    expect(world.record?.state).toBe('stopped');
+    const left = world.record?.results.find(({ uuid }) => uuid === world.uuid('node-03'));
+    expect(left).toMatchObject({ place: 'back', failure: { reason: 'node_maintenance' } });
+    expect(world.writes.filter(({ node }) => node === world.uuid('node-03'))).toEqual([]);
+  });
+
+  it('maintenance in the middle of a move stops it there until it ends', async () => {
+    for (const atMs of MOMENTS) {
+      for (const plane of ['cp1', 'cp2']) {
+        const world = await meddled(atMs, (meddler, uuid, here) => {
+          meddler.maintenance(uuid, plane, true);
+          here.time.after(60_000, () => meddler.maintenance(uuid, plane, false));
+        });
+        expect(['completed', 'stopped', 'rolled_back', 'stuck'], `${plane} at ${atMs}`).toContain(world.record?.state);
+      }
+    }
+  });
+
+  it('nothing is written to a node while it is in maintenance', async () => {
+    const world = await meddled(9_000, (meddler, uuid) => meddler.maintenance(uuid, 'cp1', true));
+    const since = world.writes.filter(
+      ({ node, servedAt, at }) =>
+        node === world.uuid('node-02') && at === 'cp1' && (servedAt ?? 0) > world.startedAt(1) + 16_000,
+    );
+    expect(since).toEqual([]);
+    expect(world.record?.state).toBe('stuck');
+    expect(resultOf(world)?.failure?.message).toBeTruthy();
+  });
+
+  it('an instance deleted by hand in the middle never loses the node', async () => {
+    for (const atMs of MOMENTS) {
+      const world = await meddled(atMs, (meddler, uuid) => meddler.instance(uuid, 'delete'));
+      expect(['completed', 'stopped', 'rolled_back', 'stuck'], `at ${atMs}`).toContain(world.record?.state);
+    }
+  });
+
+  it('an instance stopped by hand in the target is started again', async () => {
+    const world = await meddled(27_500, (meddler, uuid) => meddler.instance(uuid, 'stop'));
+    expect(['completed', 'stopped']).toContain(world.record?.state);
+  });
+
+  it('a mark of somebody else stops everything for that node: a person is asked', async () => {
+    for (const value of [MARK, { ...MARK, epoch: 9e9 }, 'hands off', { v: 7 }]) {
+      const world = await meddled(2_000, (meddler, uuid) => meddler.mark(uuid, value));
+      expect(world.record?.state).toBe('stuck');
+      expect(resultOf(world)).toMatchObject({ place: 'stuck', failure: { reason: 'node_foreign', next: 'ask' } });
+      expect(resultOf(world)?.failure?.remedy).toMatch(/extra\.ephyra/);
+    }
+  });
+
+  it('a mark removed by hand in the middle ends with the node where it is, and nothing destroyed', async () => {
+    for (const atMs of MOMENTS) {
+      const world = await meddled(atMs, (meddler, uuid) => meddler.mark(uuid, undefined));
+      expect(['completed', 'stopped', 'rolled_back', 'stuck'], `at ${atMs}`).toContain(world.record?.state);
+    }
+  });
+
+  it('what a person changes in the definition arrives in the target', async () => {
+    let taken = 0;
+    for (const atMs of MOMENTS) {
+      let accepted = false;
+      const world = await meddled(atMs, (meddler, uuid) => {
+        accepted = meddler.define(uuid, 'asset_tag', 'A-17');
+      });
+      expect(world.record?.state).toBe('completed');
+      taken += accepted ? 1 : 0;
+      const tag = world.mirror('cp2').nodes.get(world.uuid('node-02'))?.properties['asset_tag'];
+      expect(tag, `at ${atMs}`).toBe(accepted ? 'A-17' : undefined);
+    }
+    expect(taken).toBeGreaterThan(2);
+  });
+
+  it('a copy that was changed in the target is not taken for a copy', async () => {
+    let changed = false;
+    const world = new World({
+      deployment: { nodeAttempts: 1 },
+      disturb: (call) => {
+        if (call.write === 'set traits' && call.at === 'cp2' && !changed) {
+          changed = true;
+          new Meddler(world).request('cp2', 'ironic', 'PATCH', `/v1/nodes/${call.node}`, [
+            { op: 'add', path: '/driver_info/ipmi_password', value: 'bmc-secret-other' },
+          ]);
+        }
+        return null;
+      },
+    });
+    await world.start();
+    const end = await play(world);
+    expect(changed).toBe(true);
+    expect(end).not.toBe('completed');
+    expect(world.record?.results[0]?.failure).toMatchObject({ reason: 'definition_differs' });
+    expect(world.record?.results[0]?.failure?.message).toMatch(/ipmi_password differs/);
+  });
+
+  it('a node made protected in the middle is not released', async () => {
+    const world = await meddled(2_000, (meddler, uuid) => meddler.protect(uuid));
+    expect(resultOf(world)?.failure?.reason).toBe('node_protected');
+    expect(world.mirror('cp1').nodes.has(world.uuid('node-02'))).toBe(true);
+  });
+
+  it('a node that is in both clouds is left to people', async () => {
+    const world = new World({ deployment: { nodeAttempts: 1 } });
+    const meddler = new Meddler(world);
+    await world.start();
+    await begin(world);
+    await world.pass(2_000);
+    const uuid = world.uuid('node-02');
+    meddler.request('cp2', 'ironic', 'POST', '/v1/nodes', { uuid, name: 'node-02', driver: 'fake-hardware' });
+    await world.until(() => hasEnded(world));
+    expect(world.record?.state).toBe('stuck');
+    expect(resultOf(world)?.failure?.reason).toBe('node_foreign');
+    expect(world.mirror('cp1').instanceOn(uuid)?.status).toBeDefined();
+  });
+
+  it('a machine that crashes counts as out: no more leave than may', async () => {
+    const world = new World({ nodes: 5, deployment: { maxUnavailable: 2 } });
+    const meddler = new Meddler(world);
+    await world.start();
+    await begin(world);
+    world.time.after(45_000, () => meddler.crash(world.uuid('node-05')));
+    await world.until(() => hasEnded(world));
+    expect(['completed', 'stopped', 'rolled_back']).toContain(world.record?.state);
+  });
+
+  it('aborting while nodes are in every step brings all of them back', async () => {
+    for (let atMs = 1_000; atMs <= 46_000; atMs += 3_000) {
+      const world = new World({ nodes: 4, deployment: { maxUnavailable: 3, canary: 0 } });
+      await world.start();
+      await begin(world);
+      await world.pass(atMs);
+      await insist(world, (ephyra) => ephyra.abort({ by: ALICE }));
+      await world.until(() => hasEnded(world));
+      expect(world.record?.state, `aborted after ${atMs} ms`).toBe('rolled_back');
+      expect(world.mirror('cp1').nodes.size).toBe(4);
+    }
+  });
+});
