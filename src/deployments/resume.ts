@@ -53,12 +53,13 @@ export function itemsOf(
   const items = record.nodes.map((node): Item => {
     const result = results.get(node.uuid);
     const place = placeOf(record, seen.get(node.uuid), result, reopened);
+    // What an abort takes back has not failed; everything else keeps the failure that sent it home.
+    const taken = record.intent === 'abort' && (reopened || result?.place === 'moving');
     return {
       ...node,
       place,
       tries: triesOf(place, result),
-      // What an abort takes back has not failed; everything else keeps the failure that sent it home.
-      failure: place === 'moving' || place === 'moved' || record.intent === 'abort' ? null : (result?.failure ?? null),
+      failure: place === 'moving' || place === 'moved' || taken ? null : (result?.failure ?? null),
     };
   });
   // The machine takes the order of arrival from the order of the items that have moved.

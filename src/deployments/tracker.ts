@@ -35,6 +35,11 @@ export class Tracker {
     this.#clock = clock;
   }
 
+  /** What the machine said last. */
+  get state(): DeploymentState {
+    return this.#state;
+  }
+
   migration(report: MigrationReport): Consequence {
     const now = this.#clock.now();
     switch (report.type) {
@@ -47,6 +52,7 @@ export class Tracker {
           record: (draft) => {
             draft.state = to;
             draft.note = note;
+            outliving(draft, to);
           },
           event: { type: 'state', from, to },
         };
@@ -163,6 +169,15 @@ export class Tracker {
     this.live.set(uuid, fresh);
     return fresh;
   }
+}
+
+/** What Ephyra decides by itself must outlive the process as what people want does. */
+function outliving(draft: StoredDeployment, state: DeploymentState): void {
+  const turned = state === 'rolling_back' && draft.intent !== 'abort';
+  const stopped = state === 'stopping' && draft.intent === 'forward';
+  if (!turned && !stopped) return;
+  draft.intent = turned ? 'abort' : 'stop';
+  draft.intentBy = null;
 }
 
 function resultOf(draft: StoredDeployment, item: Item): StoredResult {
