@@ -3,13 +3,14 @@ import type { MigrationOutput, MigrationPorts } from '../../machines/migration/s
 import type { Survey } from '../actors/survey.ts';
 import type { Config } from '../config/types.ts';
 import type { Clock } from '../openstack/http.ts';
+import { StoreError } from '../store/errors.ts';
 import type { DeepReadonly, Store, StoredDeployment } from '../store/types.ts';
 import { bringUpToDate, itemsOf, sight } from './resume.ts';
 import type { Run, RunListener, Timers } from './run.ts';
 import { startRun } from './run.ts';
 import type { Consequence } from './tracker.ts';
 import { Tracker } from './tracker.ts';
-import type { DeploymentEvent } from './types.ts';
+import type { DeploymentEvent, DeploymentState } from './types.ts';
 import type { Live } from './view.ts';
 
 export interface CrewDeps {
@@ -36,6 +37,8 @@ interface Job {
 export class Crew {
   readonly #deps: CrewDeps;
   readonly #jobs = new Map<DeploymentId, Job>();
+  /** By deployment: what the store has not taken yet. */
+  readonly #owed = new Map<DeploymentId, NonNullable<Consequence['record']>[]>();
   #listener: (id: DeploymentId, event: DeploymentEvent) => void = () => undefined;
   /** Consequences are applied one after the other, so that what is told is what the record says. */
   #tail: Promise<void> = Promise.resolve();
@@ -165,40 +168,72 @@ export class Crew {
   }
 
   #end(id: DeploymentId, output: MigrationOutput): void {
-    let from = this.#record(id)?.state ?? output.state;
-    this.#then(id, {
+    const goingBack = this.#jobs.get(id)?.tracker.state === 'rolling_back';
+    const { state, note } = output;
+    let from = this.#record(id)?.state ?? state;
+    let to: DeploymentState = state;
+    const over: Consequence = {
       record: (draft) => {
         from = draft.state;
-        draft.state = output.state;
-        draft.note = output.note;
+        // An abort of the last instant, when there was no machine left to hear it.
+        const unheard = draft.intent === 'abort' && !goingBack;
+        to = unheard ? 'rolling_back' : state;
+        draft.state = to;
+        draft.note = unheard ? null : note;
+        if (unheard) return;
         draft.endedAt = this.#deps.clock.now();
         draft.endedBy = draft.intentBy;
       },
       get event(): DeploymentEvent {
-        return { type: 'state', from, to: output.state };
+        return { type: 'state', from, to };
       },
+    };
+    this.#then(id, over, 'at any rate');
+    this.#tail = this.#tail.then(() => {
+      this.#jobs.delete(id);
+      if (to === 'rolling_back') this.start(id, 'reopened');
     });
-    this.#tail = this.#tail.then(() => void this.#jobs.delete(id));
   }
 
-  /** Puts a consequence into the record, then tells it. A store that cannot be written stops no migration. */
-  #then(id: DeploymentId, consequence: Consequence): void {
+  /**
+   * Puts a consequence into the record, then tells it. A store that cannot be written stops no migration: what it did not
+   * take it is offered again with the next consequence, and the end of a deployment until it takes it.
+   */
+  #then(id: DeploymentId, consequence: Consequence, how: 'once' | 'at any rate' = 'once'): void {
     const { record } = consequence;
     if (record === undefined) {
       if (consequence.event !== undefined) this.#tail = this.#tail.then(() => this.#tell(id, consequence));
       return;
     }
     this.#tail = this.#tail.then(async () => {
-      try {
-        await this.#deps.store.update((draft) => {
-          const found = draft.deployments.find((other) => other.id === id);
-          if (found !== undefined) record(found);
-        });
-      } catch (error) {
-        if (!this.#closed) this.#deps.onError(error, id);
-      }
+      this.#owed.set(id, [...(this.#owed.get(id) ?? []), record]);
+      while (!(await this.#write(id)) && how === 'at any rate' && !this.#closed) await this.#pause(id);
       this.#tell(id, consequence);
     });
+  }
+
+  /** Writes what the record has yet to hear; false when it is still owed. */
+  async #write(id: DeploymentId): Promise<boolean> {
+    const owed = this.#owed.get(id) ?? [];
+    try {
+      await this.#deps.store.update((draft) => {
+        const found = draft.deployments.find((other) => other.id === id);
+        if (found !== undefined) for (const record of owed) record(found);
+      });
+      this.#owed.delete(id);
+      return true;
+    } catch (error) {
+      if (!this.#closed) this.#deps.onError(error, id);
+      // What cannot be right is not offered again; all that is right is when the disk takes it.
+      if (!(error instanceof StoreError && error.code === 'invalid')) return false;
+      this.#owed.set(id, owed.slice(0, -1));
+      return true;
+    }
+  }
+
+  async #pause(id: DeploymentId): Promise<void> {
+    const { clock, config } = this.#deps;
+    await clock.sleep(config.deployment.pollMs, this.#jobs.get(id)?.cancel.signal).catch(() => undefined);
   }
 
   #tell(id: DeploymentId, consequence: Consequence): void {

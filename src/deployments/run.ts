@@ -66,9 +66,12 @@ export function startRun(setup: RunSetup): Run {
     error: (error) => listener.broken(error),
   });
   actor.start();
+  const send = (type: 'STOP' | 'ABORT') => {
+    if (actor.getSnapshot().status === 'active') actor.send({ type });
+  };
   return {
-    stop: () => actor.send({ type: 'STOP' }),
-    abort: () => actor.send({ type: 'ABORT' }),
+    stop: () => send('STOP'),
+    abort: () => send('ABORT'),
     drop: () => {
       // A stopped actor completes without an outcome; that is no end of the deployment.
       subscription.unsubscribe();
