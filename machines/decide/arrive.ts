@@ -92,8 +92,10 @@ function bootInstance(
       move.to,
     );
   }
-  const now = `instance ${instance.name} is ${instance.status}${instance.taskState ? ` (${instance.taskState})` : ''}, node ${there.provisionState}`;
-  if (!atRest(instance)) return wait('boot', now, instancesAt(move.to));
+  const what = `instance ${instance.name} is ${instance.status}${instance.taskState ? ` (${instance.taskState})` : ''}`;
+  // The node is looked at again only once its instance is at rest: nothing is said of it before.
+  if (!atRest(instance)) return wait('boot', what, instancesAt(move.to));
+  const now = `${what}, node ${there.provisionState}`;
   if (instance.status === 'SHUTOFF' && there.provisionState === 'active') {
     if (there.reservation !== null) return wait('boot', lockedBy(there, move.to), nodesAt(move.to));
     return act('boot', {
