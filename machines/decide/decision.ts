@@ -26,6 +26,7 @@ export const ACTIONS = [
   'startInstance',
   'addMember',
   'settle',
+  'letGo',
 ] as const;
 export type ActionName = (typeof ACTIONS)[number];
 
@@ -65,7 +66,8 @@ export const EFFECTS: Readonly<
   bootInstance: { changes: ['instances', 'schedulable'], takesTime: true },
   startInstance: { changes: ['instances'], takesTime: true },
   addMember: { changes: [], takesTime: false },
-  settle: { changes: ['nodes'], takesTime: false },
+  settle: { changes: [], takesTime: false },
+  letGo: { changes: ['nodes'], takesTime: false },
 };
 
 export const sameAction = (a: Action, b: Action): boolean =>

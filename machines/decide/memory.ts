@@ -5,6 +5,8 @@
 export interface Memory {
   /** The application has accepted the node, in this very step. */
   readonly added?: boolean;
+  /** The node was found healthy, and the application with it, in this very step. */
+  readonly verified?: boolean;
   /** The application has let go of the node, and has not been asked since to take it. */
   readonly removed?: boolean;
 }

@@ -6,6 +6,7 @@ import type { Clock } from '../openstack/http.ts';
 import type { Difference } from '../openstack/ironic/compare.ts';
 import { compareDefinitions } from '../openstack/ironic/compare.ts';
 import type { Definition } from '../openstack/ironic/definition.ts';
+import { readMarker } from '../openstack/ironic/facts.ts';
 import type { PortgroupDetail } from '../openstack/ironic/schema.ts';
 import { findMaskedSecrets, overlaySecrets } from '../openstack/ironic/secrets.ts';
 import type { NodeSession } from './session.ts';
@@ -95,6 +96,7 @@ export class Definitions {
     if (original === null || copy === null) throw new Error(`${move.name} is not in both any more`);
     refuseBusy(original, move);
     if (copy.node.provision_state !== 'enroll') throw contradicts(copy, move, move.to);
+    refuseUnmarked(copy, move, move.to);
     if (this.#secrets.get(move.to) === null) {
       const masked = findMaskedSecrets(copy.node.driver_info);
       if (masked.length > 0) throw maskedCopy(move, masked);
@@ -117,6 +119,19 @@ export class Definitions {
 export function refuseBusy(original: Definition, move: Move): void {
   const { provision_state: state, instance_uuid: instance } = original.node;
   if (instance || !AT_REST.has(state)) throw contradicts(original, move, move.from);
+  refuseUnmarked(original, move, move.from);
+}
+
+/** Whoever else has claimed it meanwhile: the next look at the list says so, too. */
+function refuseUnmarked({ node }: Definition, move: Move, at: ControlPlaneName): void {
+  const marker = readMarker(node.extra);
+  const ours = marker !== null && marker !== 'invalid' && marker.deployment === move.deployment;
+  if (ours && marker.epoch <= move.epoch) return;
+  throw new Failure({
+    reason: 'evidence_stale',
+    next: 'retry',
+    message: `${move.name} does not bear the mark of ${move.deployment} in ${at}, as it did a moment ago.`,
+  });
 }
 
 const AT_REST: ReadonlySet<string> = new Set(['available', 'manageable', 'enroll']);

@@ -41,6 +41,9 @@ const COMPLETES: Partial<Record<Action['name'], Step>> = { addMember: 'add' };
 /** What an action that destroys nothing is based on may be that old. */
 const BASIS_MS = 60_000;
 
+/** What was accepted is not asked for again within this time, whatever a list says: lists can be behind. */
+const LATELY_MS = 120_000;
+
 /**
  * The one ensure loop behind every step: look, decide, act on fresh evidence, look again. Idempotent; killed at any
  * point and started again it goes on from what is seen.
@@ -118,7 +121,8 @@ export function createEnsure(deps: EnsureDeps) {
     const session = sessionOf(move.uuid);
     // What an earlier, abandoned try has sent off must have landed before anything is concluded from what is seen.
     await session.quiet();
-    const remembered = () => ({ added: step === 'verify', removed: session.removed });
+    let verified = false;
+    const remembered = () => ({ added: step === 'verify', verified, removed: session.removed });
     const tried: Action[] = [];
     let doubted = false;
     try {
@@ -139,6 +143,11 @@ export function createEnsure(deps: EnsureDeps) {
           await nextTick(decision.wants, move, session, signal);
         } else if (decision.kind === 'act') {
           const { action } = decision;
+          if (session.didLately(action, LATELY_MS)) {
+            deps.waiting(move.uuid, `${action.name} was accepted in ${action.at} and does not show yet`);
+            await nextTick(action.evidence, move, session, signal);
+            continue;
+          }
           if (tried.some((earlier) => earlier.name === action.name)) {
             session.doubt();
             return noProgress(step, tried, action);
@@ -158,7 +167,9 @@ export function createEnsure(deps: EnsureDeps) {
           const { changes, takesTime } = EFFECTS[action.name];
           if (action.name === 'addMember') session.removed = false;
           await session.change(action.at, changes, () => deps.perform(again.action, move, session, signal));
+          session.done(again.action);
           if (action.name === 'removeMember') session.removed = true;
+          if (action.name === 'settle') verified = true;
           if (COMPLETES[action.name] === step) return { kind: 'done' };
           if (again.action.endsTry) return triedInVain(again.action);
           // Looking at once would show what was there before; the next look of everybody is early enough.

@@ -1,3 +1,5 @@
+import type { Action } from '../../machines/decide/decision.ts';
+import { DESTRUCTIVE } from '../../machines/decide/decision.ts';
 import type {
   ControlPlaneName,
   ListName,
@@ -31,6 +33,8 @@ export class NodeSession {
   readonly #own = new Map<'membership' | 'definitions', Reading<unknown>>();
   /** The application has let go of the node in this process, and was not asked since to take it. */
   removed = false;
+  /** When a destructive action was accepted, by action and instance. */
+  readonly #done = new Map<string, number>();
   #acting: Promise<unknown> = Promise.resolve();
   /** What was asked before this time (ms) is of another life of the node. */
   #oldest = 0;
@@ -80,6 +84,16 @@ export class NodeSession {
     this.#oldest = oldest;
     for (const [at, { at: asked }] of this.#learned) if (asked < oldest) this.#learned.delete(at);
     for (const [of, { at: asked }] of this.#own) if (asked < oldest) this.#own.delete(of);
+  }
+
+  done({ name, instanceId }: Pick<Action, 'name' | 'instanceId'>): void {
+    if (DESTRUCTIVE.has(name) && instanceId !== undefined) this.#done.set(`${name} ${instanceId}`, this.#now());
+  }
+
+  /** Accepted so short a time ago (ms) that a list which asks for it again is rather behind. */
+  didLately({ name, instanceId }: Pick<Action, 'name' | 'instanceId'>, lately: number): boolean {
+    const at = this.#done.get(`${name} ${instanceId}`);
+    return at !== undefined && this.#now() - at < lately;
   }
 
   /** Forgets everything that was asked until now: it has led nowhere, and is asked again. */

@@ -4,7 +4,6 @@ import type { ApplicationNode, PluginContext } from '../../../machines/plugin.ts
 import { applicationNode, markerOf } from '../application.ts';
 import { APPLICATION_PATIENCE_MS, untilAbandoned, withPatience } from '../patience.ts';
 import type { ActionDeps, Doing, Perform } from './deps.ts';
-import { unstamp } from './marker.ts';
 
 export const removeMember: Perform = async (doing, deps) => {
   if (doing.inService) await deps.permit(doing.move, doing.signal);
@@ -17,7 +16,7 @@ export const addMember: Perform = async (doing, deps) => {
   await untilAbandoned(deps.clock, doing.signal, work);
 };
 
-/** The node has to look healthy, and the application with it, so many times in a row; then the claim is let go. */
+/** The node has to look healthy, and the application with it, so many times in a row. */
 export const settle: Perform = async (doing, deps) => {
   const { move, signal } = doing;
   const { checks, intervalMs } = deps.verify;
@@ -44,8 +43,6 @@ export const settle: Perform = async (doing, deps) => {
     }
     if (passed < checks) await deps.clock.sleep(intervalMs, signal);
   }
-  signal.throwIfAborted();
-  return unstamp(move, doing.action.at, deps);
 };
 
 function complaintOf(answer: { health: string; reasons: readonly string[] }): string | null {

@@ -9,7 +9,7 @@ import {
   portCreateBody,
   portgroupCreateBody,
 } from '../../openstack/ironic/definition.ts';
-import { MARKER_KEY, toNodeFacts } from '../../openstack/ironic/facts.ts';
+import { toNodeFacts } from '../../openstack/ironic/facts.ts';
 import type { Ironic } from '../../openstack/ironic/requests.ts';
 import type { NodeDetail } from '../../openstack/ironic/schema.ts';
 import { refuseBusy } from '../definitions.ts';
@@ -27,13 +27,6 @@ export const copyDefinition: Perform = async ({ move, to }, deps) => {
   const original = await deps.definitions.of(move.uuid, move.from, deps.clock.now() - FRESH_MS);
   if (original === null) return undefined;
   refuseBusy(original, move);
-  if (original.node.extra[MARKER_KEY] === undefined) {
-    throw new Failure({
-      reason: 'evidence_stale',
-      next: 'retry',
-      message: `${move.name} lost its mark in ${move.from} right before it was to be copied.`,
-    });
-  }
   const { ironic } = cloudAt(deps, move.to);
   if (to.node === null) {
     await ensureChassis(original, move, deps);

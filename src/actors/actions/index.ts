@@ -6,7 +6,7 @@ import { addMember, pluginFailure, removeMember, settle } from './application.ts
 import { copyDefinition } from './copy.ts';
 import type { ActionDeps, Doing, Performers } from './deps.ts';
 import { bootInstance, deleteInstance, startInstance, stopInstance } from './instance.ts';
-import { stamp } from './marker.ts';
+import { letGo, stamp } from './marker.ts';
 import { manage, powerOn, provide, undeploy, unenroll } from './node.ts';
 
 /** Every action that `decide` can ask for, and who does it. */
@@ -25,6 +25,7 @@ const PERFORMERS: Performers = {
   startInstance,
   addMember,
   settle,
+  letGo,
 };
 
 const BY_PLUGIN: ReadonlySet<Action['name']> = new Set(['removeMember', 'addMember']);

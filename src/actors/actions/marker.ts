@@ -1,8 +1,8 @@
-import type { InstanceFacts, InstanceRecipe, Marker, Move, NodeFacts } from '../../../machines/domain.ts';
+import type { InstanceFacts, InstanceRecipe, Marker, Move } from '../../../machines/domain.ts';
 import { METADATA } from '../../../machines/domain.ts';
 import { Failure } from '../../../machines/errors.ts';
 import { MARKER_KEY, toNodeFacts } from '../../openstack/ironic/facts.ts';
-import type { ActionDeps, Perform } from './deps.ts';
+import type { Perform } from './deps.ts';
 import { cloudAt } from './deps.ts';
 
 /** Claims the node: the first write, and from then on the record of whose move this is and of what ran here. */
@@ -33,10 +33,10 @@ export const stamp: Perform = async ({ action, move, from }, deps) => {
 };
 
 /** The claim is let go: what is left of the move is what Nova's metadata says of the instance. */
-export async function unstamp(move: Move, at: string, deps: ActionDeps): Promise<NodeFacts> {
+export const letGo: Perform = async ({ action, move }, deps) => {
   const path = `/extra/${MARKER_KEY}`;
-  return toNodeFacts(await cloudAt(deps, at).ironic.patchNode(move.uuid, [{ op: 'remove', path }]));
-}
+  return toNodeFacts(await cloudAt(deps, action.at).ironic.patchNode(move.uuid, [{ op: 'remove', path }]));
+};
 
 export function recipeOf(instance: InstanceFacts, move: Pick<Move, 'from'>): InstanceRecipe {
   const own: ReadonlySet<string> = new Set(Object.values(METADATA));
