@@ -40,12 +40,12 @@ export class OneDeployment implements Invariant {
     for (const record of deployments) if (isEnded(record)) this.#started.delete(record.id);
   }
 
-  changed({ kind, after, controlPlane }: Parameters<NonNullable<Invariant['changed']>>[0]): void {
+  changed({ kind, uuid, after, controlPlane }: Parameters<NonNullable<Invariant['changed']>>[0]): void {
     if (kind !== 'node.marker' && kind !== 'node.created') return;
     const mine = markerIn((after?.['extra'] as Record<string, unknown> | undefined)?.['ephyra']);
     if (mine === null || mine === 'invalid' || !this.#isOurs(mine.deployment)) return;
     const owner = this.#world.disk.deployments.find(({ id }) => id === mine.deployment);
-    if (owner !== undefined && isEnded(owner)) {
+    if (owner !== undefined && isEnded(owner) && !this.#world.blamed.has(uuid)) {
       this.#world.violate(this.name, `a node of ${controlPlane} is marked for ${owner.id}, which is ${owner.state}`);
     }
   }
