@@ -71,7 +71,7 @@ describe('With the keyboard alone', () => {
     await page.keyboard.press('Enter');
     await page.getByTestId('confirm').waitFor();
     await page.keyboard.press('Escape');
-    expect(await page.getByTestId('confirm').count()).toBe(0);
+    await eventually(() => page.getByTestId('confirm').count()).toBe(0);
     expect(await focused()).toBe('Approve');
     expect(await read(person.card)).toContain('waiting for approval');
   });
@@ -91,7 +91,7 @@ describe('With the keyboard alone', () => {
     await page.keyboard.press('Enter');
     await person.thread.waitFor();
     await page.keyboard.press('Escape');
-    expect(await person.thread.isVisible()).toBe(false);
+    await eventually(() => person.thread.isVisible()).toBe(false);
     await eventually(focused).toMatch(/^Message #ops-hadoop as bob/);
   });
 

@@ -5,7 +5,8 @@ export async function drawn(page: Page, title: string): Promise<string> {
   const { width, height, body, styles } = await page.evaluate(capture);
   const css = styles.map((style, index) => `.${className(index)}{${style}}`).join('');
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="${title}">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img">`,
+    `<title>${title}</title>`,
     `<style>text{white-space:pre}${css}</style>`,
     ...body.map((line) => line.replace(/class="#(\d+)"/g, (_, index) => `class="${className(Number(index))}"`)),
     '</svg>\n',
@@ -132,9 +133,10 @@ async function capture(): Promise<{ width: number; height: number; body: string[
   function drawing(svg: SVGSVGElement, rect: DOMRect, style: CSSStyleDeclaration): void {
     const inner = svg.innerHTML.replace(/ xmlns="[^"]*"/g, '');
     const line = `fill:${style.fill};stroke:${style.stroke};stroke-width:${style.strokeWidth};stroke-linecap:round;stroke-linejoin:round`;
-    body.push(
-      `<svg x="${number(rect.x)}" y="${number(rect.y)}" width="${number(rect.width)}" height="${number(rect.height)}" viewBox="${svg.getAttribute('viewBox')}" ${styled(line)}>${inner}</svg>`,
-    );
+    // A group and no svg in the svg: that would have to have a title of its own.
+    const [, , side = 24] = (svg.getAttribute('viewBox') ?? '').split(' ').map(Number);
+    const place = `translate(${number(rect.x)} ${number(rect.y)}) scale(${Math.round((rect.width / side) * 1000) / 1000})`;
+    body.push(`<g transform="${place}" ${styled(line)}>${inner}</g>`);
   }
 
   async function picture(image: HTMLImageElement, rect: DOMRect): Promise<void> {
