@@ -71,7 +71,8 @@ export class Meddler {
    */
   define(uuid: string, property: string, value: string): boolean {
     const at = this.whereIs(uuid);
-    if (at === null) return false;
+    // Who finds it locked tries another day.
+    if (at === null || this.#world.mirror(at).nodes.get(uuid)?.reservation) return false;
     this.#world.blamed.add(uuid);
     const path = `/properties/${property}`;
     const edit = () => void this.request(at, 'ironic', 'PATCH', `/v1/nodes/${uuid}`, [{ op: 'add', path, value }]);
