@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { ControlPlaneName, Step } from '../machines/domain.ts';
+import type { ControlPlaneName, NodeUuid, Step } from '../machines/domain.ts';
 import type { Item } from '../machines/migration/items.ts';
 import type { MigrationPorts } from '../machines/migration/setup.ts';
 import type { ApplicationPlugin } from '../machines/plugin.ts';
@@ -92,16 +92,19 @@ export async function wire(
 
   const ports = (record: DeepReadonly<StoredDeployment>, listener: RunListener): MigrationPorts => {
     const { deployment } = config;
+    const known = new Map(record.nodes.map(({ uuid, name }) => [uuid, new Set([uuid, name])]));
+    const aliases = ({ uuid }: Pick<Item, 'uuid'>) =>
+      aliasesOf(uuid, known.get(uuid) ?? new Set([uuid]), record, survey);
+    for (const node of record.nodes) aliases(node);
     const gateDeps = {
       plugin,
       clock,
       maxUnavailable: record.options.maxUnavailable,
-      aliases: (item: Pick<Item, 'uuid' | 'name'>) => aliasesOf(item, record, survey),
+      aliases,
       roleLimits: Object.fromEntries(
         config.roles.flatMap(({ name, maxUnavailable }) => (maxUnavailable === null ? [] : [[name, maxUnavailable]])),
       ),
-      roleOf: (name: string) =>
-        record.nodes.find((node) => aliasesOf(node, record, survey).includes(name))?.role ?? null,
+      roleOf: (name: string) => record.nodes.find((node) => aliases(node).includes(name))?.role ?? null,
       patienceMs: APPLICATION_PATIENCE_MS,
     };
     const leaving = new Leaving({ ...gateDeps, pollMs: deployment.pollMs, waiting: listener.waiting });
@@ -249,21 +252,27 @@ export function backoff(
   return Math.max(afterMs ?? 0, Math.round(full * (0.5 + random() / 2)));
 }
 
-/** Names under which the application may know a node: its own, those of its instances, their addresses. */
+/**
+ * Names under which the application may know a node: its own, those of its instances, their addresses. What was once seen
+ * stays known: an instance that somebody has deleted is still what the application misses.
+ */
 function aliasesOf(
-  item: Pick<Item, 'uuid' | 'name'>,
+  uuid: NodeUuid,
+  known: Set<string>,
   record: DeepReadonly<StoredDeployment>,
   survey: Survey,
 ): string[] {
-  const names = [item.uuid, item.name];
+  const learn = (...names: string[]) => {
+    for (const name of names) known.add(name);
+  };
   for (const at of [record.source, record.target]) {
     const nodes = survey.last({ of: 'nodes', at });
-    const facts = nodes?.answer.ok ? nodes.answer.value.get(item.uuid) : undefined;
+    const facts = nodes?.answer.ok ? nodes.answer.value.get(uuid) : undefined;
     const marker = facts === undefined ? null : markerOf(facts);
-    if (marker?.instance) names.push(marker.instance.name, ...marker.instance.addresses);
+    if (marker?.instance) learn(marker.instance.name, ...marker.instance.addresses);
     const index = survey.last({ of: 'instances', at });
-    const there = index?.answer.ok ? index.answer.value.on(item.uuid, facts?.instanceUuid ?? null) : [];
-    for (const instance of there) names.push(instance.name, ...instance.addresses);
+    const there = index?.answer.ok ? index.answer.value.on(uuid, facts?.instanceUuid ?? null) : [];
+    for (const instance of there) learn(instance.name, ...instance.addresses);
   }
-  return names;
+  return [...known];
 }

@@ -24,6 +24,8 @@ export interface EnsureDeps {
     move: Move,
     session: NodeSession,
     signal: AbortSignal,
+    /** What destroys something must not be sent after this time (ms). */
+    notAfter: number,
   ) => Promise<NodeFacts | null | undefined>;
   /** Milliseconds between two looks while waiting; all nodes look at the same instants and share the calls. */
   readonly pollMs: number;
@@ -158,7 +160,8 @@ export function createEnsure(deps: EnsureDeps) {
             session.look(action.basis ?? [], move, asked - BASIS_MS, questions),
           ]);
           // A cloud that took that long to answer has told us about the past.
-          if (clock.now() - asked > SLOW_EVIDENCE_MS) continue;
+          const notAfter = asked + SLOW_EVIDENCE_MS;
+          if (clock.now() > notAfter) continue;
           const again = decide(session.observe(move), move, remembered());
           if (again.kind !== 'act' || !sameAction(again.action, action)) continue;
           signal.throwIfAborted();
@@ -166,7 +169,7 @@ export function createEnsure(deps: EnsureDeps) {
           tried.push(again.action);
           const { changes, takesTime } = EFFECTS[action.name];
           if (action.name === 'addMember') session.removed = false;
-          await session.change(action.at, changes, () => deps.perform(again.action, move, session, signal));
+          await session.change(action.at, changes, () => deps.perform(again.action, move, session, signal, notAfter));
           session.done(again.action);
           if (action.name === 'removeMember') session.removed = true;
           if (action.name === 'settle') verified = true;

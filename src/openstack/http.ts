@@ -1,4 +1,5 @@
 import type { AxiosAdapter } from 'axios';
+import { Failure } from '../../machines/errors.ts';
 import { axiosTransport } from './axios-transport.ts';
 import { AbortError, OpenStackError, type ServiceName } from './errors.ts';
 
@@ -107,6 +108,8 @@ export interface HttpCall {
   readonly signal?: AbortSignal | undefined;
   /** Safe to send again although it is not a GET (asking for a token). */
   readonly repeatable?: boolean;
+  /** Not sent after this time (ms), e.g. when a new token or a rate limit has held it up: what it rests on is too old. */
+  readonly notAfter?: number | undefined;
 }
 
 export interface Http {
@@ -165,6 +168,7 @@ export function createHttp(
       const repeatable = call.repeatable === true || call.method === 'GET' || call.method === 'HEAD';
       for (let attempt = 1; ; attempt++) {
         if (call.signal?.aborted) throw new AbortError(call.signal.reason);
+        if (call.notAfter !== undefined && deps.clock.now() > call.notAfter) throw tooLate(controlPlane, call);
         const outcome = await once(call).catch((error: unknown) => error as Error);
         const pause = attempt >= attempts ? null : pauseBefore(outcome, repeatable, attempt);
         if (pause === null) {
@@ -187,6 +191,14 @@ export function createHttp(
     if (asked === null) return backoff;
     return asked > LONGEST_PAUSE_MS ? null : Math.max(asked, backoff);
   }
+}
+
+function tooLate(controlPlane: string, { method, route }: HttpCall): Failure {
+  return new Failure({
+    reason: 'evidence_stale',
+    next: 'retry',
+    message: `${controlPlane}: ${method} ${route} was held up and not sent: what it rests on has become too old.`,
+  });
 }
 
 function request(call: HttpCall, tls: TlsConfig, signal: AbortSignal): HttpRequest {

@@ -11,6 +11,8 @@ export type Query = Readonly<Record<string, string | number | boolean | readonly
 /** Every call's trailing options. */
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
+  /** Not sent after this time (ms); rejects with a `Failure` `evidence_stale` then. */
+  readonly notAfter?: number | undefined;
 }
 
 export interface ServiceCall extends CallOptions {
@@ -87,6 +89,7 @@ export function createServiceClient(
         ...(call.body === undefined ? {} : { body: call.body }),
         expected: call.expect,
         signal: call.signal,
+        notAfter: call.notAfter,
       },
       call.tokenLastsMs,
     );

@@ -27,6 +27,8 @@ export interface Doing {
   readonly action: Action;
   readonly move: Move;
   readonly signal: AbortSignal;
+  /** What destroys something must not be sent after this time (ms): the evidence is too old then. */
+  readonly notAfter: number;
   /** The application counts on the node, or does not say that it does not. */
   readonly inService: boolean;
   readonly from: { readonly node: NodeFacts | null; readonly instances: readonly InstanceFacts[] };

@@ -37,6 +37,7 @@ export function createPerform(deps: ActionDeps) {
     move: Move,
     session: NodeSession,
     signal: AbortSignal,
+    notAfter: number,
   ): Promise<NodeFacts | null | undefined> => {
     const seen = session.observe(move);
     const side = (at: ControlPlaneName): Doing['from'] => ({
@@ -44,7 +45,7 @@ export function createPerform(deps: ActionDeps) {
       instances: presentOr<readonly InstanceFacts[]>(seen.sides[at]?.instances, []),
     });
     const inService = !(seen.membership.is === 'present' && seen.membership.value === 'out');
-    const doing: Doing = { action, move, signal, inService, from: side(move.from), to: side(move.to) };
+    const doing: Doing = { action, move, signal, notAfter, inService, from: side(move.from), to: side(move.to) };
     try {
       return await PERFORMERS[action.name](doing, deps);
     } catch (error) {

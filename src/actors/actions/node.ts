@@ -9,16 +9,16 @@ export const provide: Perform = ({ action, move }, deps) =>
   verb(cloudAt(deps, action.at).ironic.provision(move.uuid, 'provide'));
 
 /** Frees a node that a failed deploy has left behind with no instance to delete. */
-export const undeploy: Perform = ({ action, move }, deps) =>
-  verb(cloudAt(deps, action.at).ironic.provision(move.uuid, 'deleted'));
+export const undeploy: Perform = ({ action, move, notAfter }, deps) =>
+  verb(cloudAt(deps, action.at).ironic.provision(move.uuid, 'deleted', { notAfter }));
 
 /** Makes Ironic learn the power state of a node that is available and has no instance. */
 export const powerOn: Perform = ({ action, move }, deps) =>
   verb(cloudAt(deps, action.at).ironic.setPower(move.uuid, 'power on'));
 
 /** Ironic deletes ports, portgroups and traits with the node. Already gone counts as done. */
-export const unenroll: Perform = async ({ action, move }, deps) => {
-  await cloudAt(deps, action.at).ironic.deleteNode(move.uuid);
+export const unenroll: Perform = async ({ action, move, notAfter }, deps) => {
+  await cloudAt(deps, action.at).ironic.deleteNode(move.uuid, { notAfter });
   return null;
 };
 

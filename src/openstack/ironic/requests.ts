@@ -93,6 +93,7 @@ export function createIronic(client: ServiceClient): Ironic {
       params: { uuid },
       expect: [204, 404],
       signal: o?.signal,
+      notAfter: o?.notAfter,
     });
     return answer.status === 404 ? 'absent' : 'deleted';
   };
@@ -160,6 +161,7 @@ export function createIronic(client: ServiceClient): Ironic {
         body: { target },
         expect: [202],
         signal: o?.signal,
+        notAfter: o?.notAfter,
       });
     },
     async setPower(uuid, target, o) {
@@ -170,6 +172,7 @@ export function createIronic(client: ServiceClient): Ironic {
         body: { target },
         expect: [202],
         signal: o?.signal,
+        notAfter: o?.notAfter,
       });
     },
     async listDrivers(o) {

@@ -68,6 +68,7 @@ export function createNova(client: ServiceClient): Nova {
       body: { [name]: null },
       expect: [202],
       signal: o?.signal,
+      notAfter: o?.notAfter,
     });
   };
 
@@ -104,6 +105,7 @@ export function createNova(client: ServiceClient): Nova {
         expect: [204, 404],
         tokenLastsMs: NOVA_WORKS_MS,
         signal: o?.signal,
+        notAfter: o?.notAfter,
       });
       return answer.status === 404 ? 'absent' : 'accepted';
     },
