@@ -5,7 +5,7 @@ import { act, bothNodes, DEFINITIONS, fail, instancesAt, known, MEMBERSHIP, node
 import { leave } from './leave.ts';
 import type { Memory } from './memory.ts';
 import { inert, ours, unlessCountedOn } from './nodes.ts';
-import { foreign, lockedBy } from './refusals.ts';
+import { foreign, lockedBy, maintenanceReason } from './refusals.ts';
 
 /** At rest in `from`, absent in `to`: the definition is copied. */
 export function copy(move: Move, to: SideObservation): Decision {
@@ -51,6 +51,7 @@ export function inBoth(
         `a node of this uuid is in both and this one is not marked for ${move.deployment}`,
       );
     }
+    if (node.maintenance) return wait(null, maintenanceReason(node, at), nodesAt(at));
   }
   if (!inert(there)) {
     // Only on the way back: `there` has always been whole, `here` is our own inert and perhaps unfinished copy. It stays
