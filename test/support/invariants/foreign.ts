@@ -1,5 +1,5 @@
 import type { Call } from '../world/calls.ts';
-import { describe, isWrite } from '../world/calls.ts';
+import { DESTRUCTIVE, describe, isWrite } from '../world/calls.ts';
 import type { World } from '../world/world.ts';
 import type { Invariant } from './invariant.ts';
 import { Knowledge, type NodeSaid } from './knowledge.ts';
@@ -14,6 +14,8 @@ export class ForeignUntouched implements Invariant {
   readonly name = 'foreign nodes untouched';
   readonly #world: World;
   readonly #knowledge = new Knowledge();
+  /** When a process was first told that a node is not its own. */
+  readonly #toldAt = new Map<string, number>();
 
   constructor(world: World) {
     this.#world = world;
@@ -21,11 +23,29 @@ export class ForeignUntouched implements Invariant {
 
   delivered(call: Call, body: unknown): void {
     this.#knowledge.delivered(call, body);
+    if (call.service !== 'ironic' || call.method !== 'GET' || !call.path.startsWith('/v1/nodes')) return;
+    const record = this.#world.record;
+    if (record === undefined) return;
+    for (const { uuid } of record.nodes) {
+      const key = `${call.process} ${uuid}`;
+      if (this.#strangeness(call.process, uuid, record) === null) this.#toldAt.delete(key);
+      else if (!this.#toldAt.has(key)) this.#toldAt.set(key, this.#world.time.now());
+    }
   }
 
   sent(call: Call): void {
     const why = isWrite(call) ? this.#objection(call) : null;
     if (why !== null) this.#world.violate(this.name, `${describe(call)}: ${why}`);
+  }
+
+  /** Why the process must take the node for somebody else's, by what it was told last. */
+  #strangeness(process: number, node: string, { id, epoch }: { id: string; epoch: number }): string | null {
+    for (const at of this.#world.mirrors.keys()) {
+      const said = this.#knowledge.node(process, at, node)?.node ?? null;
+      const why = said === null ? null : strange(said, id, epoch);
+      if (why !== null) return why;
+    }
+    return null;
   }
 
   #objection({ write, node, process }: Call): string | null {
@@ -35,12 +55,13 @@ export class ForeignUntouched implements Invariant {
       (one) => one.nodes.some(({ uuid }) => uuid === node) && one.startedAt !== null,
     );
     if (record === undefined) return 'it is in no plan';
-    const told = [...this.#world.mirrors.keys()].map((at) => this.#knowledge.node(process, at, node)?.node ?? null);
-    for (const said of told) {
-      const why = said === null ? null : strange(said, record.id, record.epoch);
-      if (why !== null) return why;
-    }
-    const marked = told.some((said) => said !== null && said.marker !== null);
+    const why = this.#strangeness(process, node, record);
+    // What was decided a moment before, on a look that was as fresh as it must be, is on its way by then.
+    const grace = DESTRUCTIVE.has(write ?? 'other') ? 5_000 : 30_000;
+    const told = this.#toldAt.get(`${process} ${node}`) ?? this.#world.time.now();
+    if (why !== null) return this.#world.time.now() - told > grace ? why : null;
+    const said = [...this.#world.mirrors.keys()].map((at) => this.#knowledge.node(process, at, node)?.node ?? null);
+    const marked = said.some((one) => one !== null && one.marker !== null);
     return marked || write === 'mark' ? null : 'it bears no mark';
   }
 }

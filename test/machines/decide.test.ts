@@ -1,0 +1,399 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { decide } from '../../machines/decide/decide.ts';
+import type { Action, Decision } from '../../machines/decide/decision.ts';
+import { ACTIONS, DESTRUCTIVE, EFFECTS } from '../../machines/decide/decision.ts';
+import type { Move, Observation, Want } from '../../machines/domain.ts';
+import { STEPS } from '../../machines/domain.ts';
+import {
+  absent,
+  BACK,
+  FORWARD,
+  instance,
+  MARK,
+  memories,
+  node,
+  observation,
+  observations,
+  present,
+  side,
+  UUID,
+  unknown,
+  unlooked,
+} from './observations.ts';
+
+const MOVES = [FORWARD, BACK];
+const RUNS = { numRuns: 20_000 };
+
+const acts = (decision: Decision): Action | null => (decision.kind === 'act' ? decision.action : null);
+const asks = (wants: readonly Want[], of: Want['of'], at?: string): boolean =>
+  wants.some((want) => want.of === of && (at === undefined || ('at' in want && want.at === at)));
+
+/** Holds for every observation, in both directions. */
+function always(holds: (decision: Decision, seen: Observation, move: Move) => void, runs: object = RUNS): void {
+  fc.assert(
+    fc.property(observations, memories, fc.constantFrom(...MOVES), (make, memory, move) => {
+      const seen = make(move);
+      holds(decide(seen, move, memory), seen, move);
+    }),
+    runs,
+  );
+}
+
+describe('decide, whatever is seen', () => {
+  it('always answers, and every answer is whole', () => {
+    const kinds = new Set<string>();
+    always((decision) => {
+      kinds.add(decision.kind);
+      if (decision.kind === 'wait') {
+        expect(decision.reason.length).toBeGreaterThan(10);
+        expect(decision.wants.length).toBeGreaterThan(0);
+      }
+      if (decision.kind === 'look') expect(decision.wants.length).toBeGreaterThan(0);
+      if (decision.kind === 'fail') {
+        expect(decision.failure.message.length).toBeGreaterThan(10);
+        if (decision.failure.next === 'ask') expect(decision.failure.remedy, decision.failure.message).toBeTruthy();
+      }
+      if (decision.kind === 'act') {
+        expect(ACTIONS).toContain(decision.action.name);
+        expect(STEPS).toContain(decision.step);
+      }
+    });
+    expect([...kinds].sort()).toEqual(['act', 'done', 'fail', 'look', 'wait']);
+  });
+
+  it('is asked for every action by what is made up here', () => {
+    const counts = new Map<string, number>();
+    always(
+      (decision) => {
+        const action = acts(decision);
+        if (action !== null) counts.set(action.name, (counts.get(action.name) ?? 0) + 1);
+      },
+      { numRuns: 60_000, seed: 1 },
+    );
+    for (const name of ACTIONS) expect(counts.get(name) ?? 0, name).toBeGreaterThan(4);
+  });
+
+  it('gives the same answer to the same question', () => {
+    fc.assert(
+      fc.property(observations, memories, (make, memory) => {
+        const seen = make(FORWARD);
+        expect(decide(seen, FORWARD, memory)).toEqual(decide(structuredClone(seen), FORWARD, memory));
+      }),
+    );
+  });
+
+  it('looks only for what it does not know, so that looking comes to an end', () => {
+    always((decision, seen) => {
+      if (decision.kind !== 'look') return;
+      for (const want of decision.wants) {
+        if (want.of === 'membership') expect(seen.membership.is).toBe('unlooked');
+        else if (want.of === 'definitions') expect(seen.definitionsEqual.is).toBe('unlooked');
+        else if (want.of === 'nodes' && want.since !== undefined) expect(want.since).toBeGreaterThan(0);
+        else {
+          const there = seen.sides[want.at];
+          const fact = {
+            nodes: there?.node,
+            instances: there?.instances,
+            providers: there?.provider,
+            schedulable: there?.schedulable,
+          }[want.of];
+          expect(fact?.is).toBe('unlooked');
+        }
+      }
+    });
+  });
+
+  it('never destroys without knowing both clouds', () => {
+    always((decision, seen, move) => {
+      const action = acts(decision);
+      if (action === null || !DESTRUCTIVE.has(action.name)) return;
+      for (const at of [move.from, move.to]) {
+        expect(['present', 'absent']).toContain(seen.sides[at]?.node.is);
+      }
+      expect(asks(action.evidence, 'nodes', move.from)).toBe(true);
+      expect(asks(action.evidence, 'nodes', move.to)).toBe(true);
+    });
+  });
+
+  it('never stops or deletes an instance, and never undeploys, unless the application positively does without the node', () => {
+    always((decision, seen) => {
+      const action = acts(decision);
+      if (action === null || !['stopInstance', 'deleteInstance', 'undeploy'].includes(action.name)) return;
+      expect(seen.membership).toMatchObject({ is: 'present', value: 'out' });
+      expect(asks(action.evidence, 'membership')).toBe(true);
+    });
+  });
+
+  it('never unenrolls a node that the application counts on', () => {
+    always((decision, seen, move) => {
+      const action = acts(decision);
+      if (action?.name !== 'unenroll') return;
+      const there = seen.sides[action.at]?.node;
+      const inert = there?.is === 'present' && there.value.provisionState === 'enroll';
+      if (!inert) {
+        expect(seen.membership).not.toMatchObject({ value: 'in' });
+        expect(seen.membership.is).not.toBe('unlooked');
+      }
+      expect(there?.is).toBe('present');
+      expect([move.from, move.to]).toContain(action.at);
+    });
+  });
+
+  it('never unenrolls a node that runs something, is not whole elsewhere, or is not at rest', () => {
+    always((decision, seen, move) => {
+      const action = acts(decision);
+      if (action?.name !== 'unenroll') return;
+      const here = seen.sides[action.at];
+      const other = seen.sides[action.at === move.from ? move.to : move.from];
+      if (here?.node.is !== 'present' || other?.node.is !== 'present') throw new Error('it must be in both');
+      expect(['available', 'manageable', 'enroll']).toContain(here.node.value.provisionState);
+      const hereInert = here.node.value.provisionState === 'enroll';
+      const otherInert = other.node.value.provisionState === 'enroll';
+      expect(hereInert || otherInert).toBe(true);
+      if (otherInert) {
+        expect(seen.definitionsEqual).toMatchObject({ is: 'present', value: true });
+        expect(here.instances.is === 'absent' || here.instances.is === 'present').toBe(true);
+        expect(here.node.value.instanceUuid).toBeNull();
+      }
+    });
+  });
+
+  it('never touches a node with the mark of another, a newer epoch, or one that cannot be read', () => {
+    always((decision, seen, move) => {
+      const facts = [move.from, move.to].flatMap((at) => {
+        const fact = seen.sides[at]?.node;
+        return fact?.is === 'present' ? [fact.value] : [];
+      });
+      const strange = facts.some(
+        ({ marker }) =>
+          marker === 'invalid' ||
+          (marker !== null && (marker.deployment !== move.deployment || marker.epoch > move.epoch)),
+      );
+      if (strange) expect(decision.kind).not.toBe('act');
+    });
+  });
+
+  it('writes nothing but the mark to a node that is not marked', () => {
+    always((decision, seen) => {
+      const action = acts(decision);
+      if (action === null) return;
+      const marked = Object.values(seen.sides).some(
+        ({ node: fact }) => fact.is === 'present' && fact.value.marker !== null,
+      );
+      if (!marked) expect(action.name).toBe('stamp');
+    });
+  });
+
+  it('leaves a node in maintenance alone', () => {
+    always((decision, seen) => {
+      const action = acts(decision);
+      if (action === null) return;
+      const there = seen.sides[action.at]?.node;
+      if (there?.is === 'present') expect(there.value.maintenance, action.name).toBe(false);
+    });
+  });
+
+  it('acts only in the two control planes of the move, on the side where the action belongs', () => {
+    const BELONGS: Partial<Record<Action['name'], 'from' | 'to'>> = {
+      stamp: 'from',
+      removeMember: 'from',
+      stopInstance: 'from',
+      unenroll: 'from',
+      copyDefinition: 'to',
+      provide: 'to',
+      bootInstance: 'to',
+      startInstance: 'to',
+      addMember: 'to',
+      settle: 'to',
+      letGo: 'to',
+    };
+    always((decision, _seen, move) => {
+      const action = acts(decision);
+      if (action === null) return;
+      const belongs = BELONGS[action.name];
+      expect(belongs === undefined ? [move.from, move.to] : [move[belongs]]).toContain(action.at);
+    });
+  });
+
+  it('is one table: with the sides swapped the same is seen as the same, but for going home', () => {
+    fc.assert(
+      fc.property(observations, memories, (make, memory) => {
+        const there = decide(make(FORWARD), FORWARD, memory);
+        const home = decide(make(BACK), BACK, memory);
+        const swap = (text: string) => text.replaceAll(/cp[12]/g, (name) => (name === 'cp1' ? 'cp2' : 'cp1'));
+        // Unmarked nodes differ: forward they are claimed or foreign, on the way back they may be home already.
+        const unmarked = Object.values(make(FORWARD).sides).some(
+          ({ node: fact }) => fact.is === 'present' && fact.value.marker === null,
+        );
+        if (!unmarked) expect(JSON.parse(swap(JSON.stringify(home)))).toEqual(JSON.parse(JSON.stringify(there)));
+      }),
+      RUNS,
+    );
+  });
+
+  it('knows of each action what it changes', () => {
+    expect(Object.keys(EFFECTS).sort()).toEqual([...ACTIONS].sort());
+  });
+});
+
+describe('decide along the way', () => {
+  const marked = (changes: Parameters<typeof node>[0]) => present(node(changes));
+  const released = marked({ provisionState: 'available', instanceUuid: null, powerState: 'power off' });
+  const inert = marked({ provisionState: 'enroll', instanceUuid: null, powerState: null });
+  const running = { node: marked({}), instances: present([instance()]) };
+
+  const CASES: readonly (readonly [string, Observation, string, Parameters<typeof decide>[2]?])[] = [
+    [
+      'an unmarked node is claimed',
+      observation(side({ node: present(node({ marker: null })), instances: present([instance()]) }), side()),
+      'stamp',
+    ],
+    [
+      'a claimed node is taken out of the application',
+      observation(side(running), side(), { membership: present('in') }),
+      'removeMember',
+    ],
+    [
+      'one that is out, but not by this run, is asked to leave once more',
+      observation(side(running), side()),
+      'removeMember',
+    ],
+    ['one that has left is stopped', observation(side(running), side()), 'stopInstance', { removed: true }],
+    [
+      'a stopped instance is deleted',
+      observation(side({ ...running, instances: present([instance({ status: 'SHUTOFF' })]) }), side()),
+      'deleteInstance',
+      { removed: true },
+    ],
+    ['a released node is copied', observation(side({ node: released }), side()), 'copyDefinition'],
+    [
+      'an unfinished copy is completed',
+      observation(side({ node: released }), side({ node: inert }), { definitionsEqual: present(false) }),
+      'copyDefinition',
+    ],
+    ['a whole copy lets the node leave', observation(side({ node: released }), side({ node: inert })), 'unenroll'],
+    ['an inert node is managed', observation(side(), side({ node: inert })), 'manage'],
+    [
+      'a managed node is provided',
+      observation(
+        side(),
+        side({ node: marked({ provisionState: 'manageable', instanceUuid: null, powerState: 'power off' }) }),
+      ),
+      'provide',
+    ],
+    [
+      'an available node that is offered is booted',
+      observation(side(), side({ node: released, schedulable: present(true as const) })),
+      'bootInstance',
+    ],
+    ['a running instance is added to the application', observation(side(), side(running)), 'addMember'],
+    ['an added one is verified', observation(side(), side(running)), 'settle', { added: true }],
+    ['a verified one is let go', observation(side(), side(running)), 'letGo', { added: true, verified: true }],
+  ];
+  for (const [name, seen, action, memory] of CASES) {
+    it(name, () => {
+      const decision = decide(seen, FORWARD, memory);
+      expect(acts(decision)?.name, JSON.stringify(decision)).toBe(action);
+    });
+  }
+
+  it('is done with an unmarked running node of this deployment', () => {
+    const there = side({
+      node: present(node({ marker: null })),
+      instances: present([instance({ metadata: { ephyra_deployment: 'd-1' } })]),
+    });
+    expect(decide(observation(side(), there), FORWARD)).toEqual({ kind: 'done' });
+  });
+
+  it('waits for a stale provider before it copies', () => {
+    const seen = observation(side({ node: released }), side({ provider: present(true as const) }));
+    expect(decide(seen, FORWARD)).toMatchObject({ kind: 'wait', step: 'copy' });
+  });
+
+  it('keeps the inert copy on the way home until the node runs there', () => {
+    const home = (there: Parameters<typeof side>[0]) =>
+      decide(observation(side({ node: inert }), side(there), {}, BACK), BACK);
+    expect(acts(home({ node: released, schedulable: present(true as const) }))?.name).toBe('bootInstance');
+    expect(acts(home(running))).toMatchObject({ name: 'unenroll', at: 'cp2' });
+  });
+
+  it('asks a person when both manage the node', () => {
+    const seen = observation(side({ node: released }), side({ node: released }));
+    expect(decide(seen, FORWARD)).toMatchObject({ kind: 'fail', failure: { reason: 'node_in_both', next: 'ask' } });
+  });
+
+  it('asks a person when the node is in neither', () => {
+    expect(decide(observation(side(), side()), FORWARD)).toMatchObject({
+      kind: 'fail',
+      failure: { reason: 'node_missing', remedy: expect.stringContaining(UUID) },
+    });
+  });
+
+  it('takes an unknown side for neither absent nor present', () => {
+    for (const fact of [unknown, unlooked]) {
+      for (const seen of [
+        observation(side({ node: fact }), side({ node: inert })),
+        observation(side({ node: released }), side({ node: fact })),
+      ]) {
+        expect(['wait', 'look']).toContain(decide(seen, FORWARD).kind);
+      }
+    }
+  });
+
+  it('does not believe an instance that Ironic does not have on the node', () => {
+    const seen = observation(side({ node: released, instances: present([instance()]) }), side());
+    expect(decide(seen, FORWARD, { removed: true })).toMatchObject({ kind: 'wait' });
+  });
+
+  it('asks about two instances that claim one node', () => {
+    const seen = observation(
+      side({ node: marked({ instanceUuid: null }), instances: present([instance(), instance({ id: 'i-2' })]) }),
+      side(),
+    );
+    expect(decide(seen, FORWARD)).toMatchObject({ kind: 'fail', failure: { reason: 'instance_unexpected' } });
+  });
+
+  it('refuses a mark of a newer epoch of the same deployment', () => {
+    const seen = observation(side({ ...running, node: marked({ marker: { ...MARK, epoch: 8 } }) }), side());
+    expect(decide(seen, FORWARD)).toMatchObject({ kind: 'fail', failure: { reason: 'node_foreign' } });
+  });
+
+  it('mends what went wrong, and says what it was', () => {
+    const at = (there: Parameters<typeof side>[0]) => acts(decide(observation(side(), side(there)), FORWARD));
+    const ERROR = instance({ status: 'ERROR', fault: 'No valid host', metadata: { ephyra_deployment: 'd-1' } });
+    expect(at({ node: released, instances: present([ERROR]) })).toMatchObject({
+      name: 'deleteInstance',
+      trouble: { reason: 'instance_error' },
+    });
+    expect(at({ node: marked({ provisionState: 'deploy failed', lastError: 'no image' }) })).toMatchObject({
+      name: 'undeploy',
+      trouble: { reason: 'deploy_failed', message: 'no image' },
+    });
+    expect(
+      at({ node: marked({ provisionState: 'clean failed', instanceUuid: null, lastError: 'disk' }) }),
+    ).toMatchObject({
+      name: 'manage',
+      trouble: { reason: 'clean_failed', message: 'disk' },
+    });
+    expect(at({ node: marked({ provisionState: 'enroll', instanceUuid: null, lastError: 'BMC' }) })).toMatchObject({
+      name: 'manage',
+      trouble: { reason: 'verify_failed_bmc' },
+    });
+  });
+
+  it('starts what is shut off in the target', () => {
+    const there = side({ ...running, instances: present([instance({ status: 'SHUTOFF' })]) });
+    expect(acts(decide(observation(side(), there), FORWARD))?.name).toBe('startInstance');
+  });
+
+  it('deletes no instance in error that Ephyra did not boot', () => {
+    const there = side({ node: released, instances: present([instance({ status: 'ERROR' })]) });
+    expect(decide(observation(absentSide(), there), FORWARD)).toMatchObject({
+      kind: 'fail',
+      failure: { reason: 'instance_error', next: 'ask' },
+    });
+  });
+});
+
+const absentSide = () => side({ node: absent });
