@@ -3,6 +3,7 @@ import { INTERFACES } from '../../../src/sandbox/openstack/ironic/node-fields.ts
 import type { NodeRecord, PortgroupRecord, PortRecord } from '../../../src/sandbox/openstack/records.ts';
 import type { Mirror } from '../world/mirror.ts';
 import type { World } from '../world/world.ts';
+import { FRESH_MS } from './evidence.ts';
 import type { Invariant } from './invariant.ts';
 
 /** Everything that makes a node what it is, secrets unmasked. */
@@ -58,6 +59,8 @@ export class DefinitionsPresent implements Invariant {
   /** By control plane and node. */
   readonly #whole = new Map<string, boolean>();
   #edited: string | null = null;
+  /** What a person has just changed: until when it may still be what is copied. */
+  readonly #previous = new Map<string, { readonly definition: Definition; readonly until: number }>();
 
   constructor(world: World) {
     this.#world = world;
@@ -75,10 +78,14 @@ export class DefinitionsPresent implements Invariant {
 
   /** Lets a person change the node in one control plane, and takes the outcome for what is to be kept. */
   whileEdited(uuid: string, mirror: Mirror, edit: () => void): void {
+    const before = this.#original.get(uuid);
     this.#edited = uuid;
     edit();
     this.#edited = null;
     this.accept(uuid, mirror);
+    // Read a moment before, and compared and deleted right after: nobody can tell that it was edited in between.
+    if (before !== undefined)
+      this.#previous.set(uuid, { definition: before, until: this.#world.time.now() + FRESH_MS });
   }
 
   changed({ kind, uuid, controlPlane, before, after }: Parameters<NonNullable<Invariant['changed']>>[0]): void {
@@ -88,10 +95,25 @@ export class DefinitionsPresent implements Invariant {
     if (original === undefined || node === this.#edited) return;
     const mirror = this.#world.mirror(controlPlane);
     this.#whole.set(`${controlPlane} ${node}`, isDeepStrictEqual(definitionIn(mirror, node), original));
-    const somewhere = [...this.#world.mirrors.keys()].some((name) => this.#whole.get(`${name} ${node}`) === true);
-    if (!somewhere) {
+    if (!this.#isSomewhere(node) && !this.#wasEditedTooLate(node)) {
       this.#world.violate(this.name, `after ${kind} in ${controlPlane} no Ironic has the whole definition of ${node}`);
     }
+  }
+
+  #isSomewhere(node: string): boolean {
+    return [...this.#world.mirrors.keys()].some((name) => this.#whole.get(`${name} ${node}`) === true);
+  }
+
+  /** The definition from before an edit of the last seconds is whole somewhere: then that is what is kept. */
+  #wasEditedTooLate(node: string): boolean {
+    const previous = this.#previous.get(node);
+    if (previous === undefined || this.#world.time.now() > previous.until) return false;
+    this.#original.set(node, previous.definition);
+    for (const mirror of this.#world.mirrors.values()) {
+      const whole = isDeepStrictEqual(definitionIn(mirror, node), previous.definition);
+      this.#whole.set(`${mirror.name} ${node}`, whole);
+    }
+    return this.#isSomewhere(node);
   }
 }
 
