@@ -261,7 +261,7 @@ export class World {
       store: this.#store(process),
       log: createLogger({
         level: this.options.logLevel ?? 'info',
-        destination: { write: (line) => this.#output('log', line) },
+        destination: { write: (line) => this.tellOutput('log', line) },
         now: time.now,
       }),
       metrics,
@@ -320,8 +320,22 @@ export class World {
   /** The text that a scrape of the metrics gives. */
   async metricsText(): Promise<string> {
     const text = (await this.#process?.metrics.text()) ?? '';
-    this.#output('metrics', text);
+    this.tellOutput('metrics', text);
     return text;
+  }
+
+  /** Shows the watchers a store and an output as if Ephyra had written them. */
+  tellStored(state: DeepReadonly<StoreState>): void {
+    for (const invariant of this.#invariants) invariant.stored?.(state);
+  }
+
+  tellOutput(where: 'log' | 'metrics' | 'answer', text: string): void {
+    for (const invariant of this.#invariants) invariant.output?.(where, text);
+  }
+
+  /** Time as a process of its own has it. */
+  processTime(): ProcessTime {
+    return processTime(this.time);
   }
 
   /** A line for the trace. */
@@ -358,7 +372,7 @@ export class World {
     question(this.ephyra).then(
       (value) => {
         answer = { value };
-        this.#output('answer', JSON.stringify(value) ?? '');
+        this.tellOutput('answer', JSON.stringify(value) ?? '');
       },
       (error: unknown) => {
         failure = { error };
@@ -439,10 +453,6 @@ export class World {
     for (const invariant of this.#invariants) invariant.member?.(change);
   }
 
-  #output(where: 'log' | 'metrics' | 'answer', text: string): void {
-    for (const invariant of this.#invariants) invariant.output?.(where, text);
-  }
-
   #point(process: Running, kind: Point['kind'], what: string): void {
     if (!process.alive) return;
     this.#points += 1;
@@ -466,7 +476,7 @@ export class World {
         if (!process.alive) return never();
         const result = await inner.update(change);
         this.disk = inner.read();
-        for (const invariant of this.#invariants) invariant.stored?.(this.disk);
+        this.tellStored(this.disk);
         this.#point(process, 'written', 'store');
         return process.alive ? result : never();
       },

@@ -1,0 +1,295 @@
+import { describe, expect, it } from 'vitest';
+import { Violation } from '../support/invariants/invariant.ts';
+import { KEYSTONE_PASSWORD } from '../support/world/config.ts';
+import { Meddler } from '../support/world/meddler.ts';
+import { begin, insist, play } from '../support/world/people.ts';
+import type { WorldOptions } from '../support/world/world.ts';
+import { ALICE, World } from '../support/world/world.ts';
+
+/** An Ephyra that does what it should not: the same wire, the same watchers. */
+function rogue(world: World) {
+  const send = world.network.transport({ id: 99, alive: () => true, point: () => undefined });
+  let token = '';
+  const request = async (method: string, url: string, body?: unknown) => {
+    const answer = await send({
+      method: method as 'GET',
+      url,
+      headers: {
+        'x-auth-token': token,
+        'x-openstack-ironic-api-version': '1.82',
+        'openstack-api-version': 'compute 2.93',
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      signal: new AbortController().signal,
+      tls: { verify: true },
+    });
+    return answer;
+  };
+  return {
+    async login(at: string): Promise<void> {
+      const user = { name: 'admin', domain: { name: 'Default' }, password: KEYSTONE_PASSWORD };
+      const answer = await request('POST', `http://keystone.${at}.test/v3/auth/tokens`, {
+        auth: {
+          identity: { methods: ['password'], password: { user } },
+          scope: { project: { name: 'admin', domain: { name: 'Default' } } },
+        },
+      });
+      token = answer.headers['x-subject-token'] ?? '';
+    },
+    ironic: (at: string, method: string, path: string, body?: unknown) =>
+      request(method, `http://ironic.${at}.test${path}`, body),
+    nova: (at: string, method: string, path: string, body?: unknown) =>
+      request(method, `http://nova.${at}.test${path}`, body),
+  };
+}
+
+/** A deployment is under way, and beside it somebody calls the clouds as if he were Ephyra. */
+async function broken(
+  deed: (world: World) => Promise<void> | void,
+  options: WorldOptions = {},
+): Promise<Violation | null> {
+  const world = new World({ nodes: 4, drainMs: [30_000, 30_000], ...options });
+  await world.start();
+  await begin(world);
+  await world.pass(1_000);
+  await deed(world);
+  return world.violation;
+}
+
+const uuidOf = (world: World) => world.uuid('node-02');
+const instanceOf = (world: World) => world.mirror('cp1').instanceOn(uuidOf(world))?.id ?? '';
+
+describe('each invariant finds what breaks it', () => {
+  it('definitions present: a node deleted before its copy is whole', async () => {
+    const violation = await broken((world) => {
+      const meddler = new Meddler(world);
+      meddler.request('cp1', 'ironic', 'PATCH', `/v1/nodes/${uuidOf(world)}`, [
+        { op: 'replace', path: '/driver_info/ipmi_password', value: '******' },
+      ]);
+    });
+    expect(violation?.invariant).toBe('definitions present');
+  });
+
+  it('definitions present: a port, a trait, a property that is gone', async () => {
+    const deeds: readonly ((world: World) => void)[] = [
+      (world) => {
+        const [port] = [...(world.mirror('cp1').ports.get(uuidOf(world))?.keys() ?? [])];
+        world.plane('cp1').setMaintenance(uuidOf(world), true);
+        new Meddler(world).request('cp1', 'ironic', 'DELETE', `/v1/ports/${port}`);
+      },
+      (world) =>
+        void new Meddler(world).request('cp1', 'ironic', 'PUT', `/v1/nodes/${uuidOf(world)}/traits`, { traits: [] }),
+      (world) =>
+        void new Meddler(world).request('cp1', 'ironic', 'PATCH', `/v1/nodes/${uuidOf(world)}`, [
+          { op: 'remove', path: '/properties/cpus' },
+        ]),
+    ];
+    for (const deed of deeds) expect((await broken(deed))?.invariant).toBe('definitions present');
+  });
+
+  it('one power manager: the same node managed by both', async () => {
+    const violation = await broken((world) => {
+      const meddler = new Meddler(world);
+      const uuid = world.uuid('node-04');
+      meddler.request('cp2', 'ironic', 'POST', '/v1/nodes', { uuid, name: 'node-04', driver: 'fake-hardware' });
+      meddler.request('cp2', 'ironic', 'PUT', `/v1/nodes/${uuid}/states/provision`, { target: 'manage' });
+    });
+    expect(violation?.invariant).toBe('one power manager');
+  });
+
+  it('evidence before destruction: nobody has looked', async () => {
+    const violation = await broken(async (world) => {
+      const bad = rogue(world);
+      await bad.login('cp1');
+      await bad.nova('cp1', 'DELETE', `/v2.1/servers/${instanceOf(world)}`);
+    });
+    expect(violation).toMatchObject({ invariant: 'evidence before destruction' });
+    expect(violation?.what).toContain('was not asked');
+  });
+
+  it('evidence before destruction: looked too long ago, or before the own last change, or only at one side', async () => {
+    const look = async (world: World, bad: ReturnType<typeof rogue>, ...at: string[]) => {
+      for (const name of at) {
+        await bad.login(name);
+        await bad.ironic(
+          name,
+          'GET',
+          '/v1/nodes?limit=1000&fields=uuid,provision_state,instance_uuid,maintenance,extra',
+        );
+      }
+      await bad.login('cp1');
+      return bad.nova('cp1', 'POST', `/v2.1/servers/${instanceOf(world)}/action`, { 'os-stop': null });
+    };
+    const one = await broken(async (world) => void (await look(world, rogue(world), 'cp1')));
+    expect(one?.what).toContain('Ironic of cp2 was not asked');
+    const both = await broken(async (world) => void (await look(world, rogue(world), 'cp1', 'cp2')));
+    expect(both?.what).toContain('the application was not asked');
+    const slow = { drainMs: [200_000, 200_000] } as const;
+    const old = await broken(async (world) => {
+      const bad = rogue(world);
+      for (const name of ['cp1', 'cp2']) {
+        await bad.login(name);
+        await bad.ironic(name, 'GET', '/v1/nodes?fields=uuid,provision_state,instance_uuid,maintenance,extra');
+      }
+      await world.pass(60_000).catch(() => undefined);
+      await bad.login('cp1');
+      await bad.nova('cp1', 'POST', `/v2.1/servers/${instanceOf(world)}/action`, { 'os-stop': null });
+    }, slow);
+    expect(old?.what).toContain('ms ago');
+  });
+
+  it('no machine stops in service: the plug is pulled while it drains', async () => {
+    const violation = await broken(
+      async (world) => {
+        const bad = rogue(world);
+        await bad.login('cp1');
+        await bad.nova('cp1', 'POST', `/v2.1/servers/${instanceOf(world)}/action`, { 'os-stop': null });
+        await world.pass(5_000).catch(() => undefined);
+      },
+      { invariants: (await import('../support/invariants/index.ts')).allInvariants.slice(3, 4) },
+    );
+    expect(violation?.invariant).toBe('no machine stops in service');
+  });
+
+  it('unavailability ceiling: one more is taken out', async () => {
+    const violation = await broken(async (world) => {
+      const plugin = world.application.plugin({ id: 99, time: world.processTime() });
+      for (const name of ['node-03', 'node-04']) {
+        const node = { uuid: world.uuid(name), name, role: 'hadoop-worker', instanceName: name };
+        void plugin
+          .removeNode(
+            { ...node, addressesBefore: [], addressesAfter: [] },
+            { signal: new AbortController().signal, deadline: Number.MAX_SAFE_INTEGER, progress: () => undefined },
+          )
+          .catch(() => undefined);
+        await Promise.resolve();
+      }
+    });
+    expect(violation?.invariant).toBe('unavailability ceiling');
+  });
+
+  it('foreign nodes untouched: a node that is in no plan, and one that bears no mark', async () => {
+    const stranger = await broken(async (world) => {
+      const bad = rogue(world);
+      await bad.login('cp1');
+      await bad.ironic('cp1', 'PATCH', `/v1/nodes/${world.uuid('node-01')}`, [
+        { op: 'add', path: '/extra/note', value: 'mine' },
+      ]);
+    });
+    expect(stranger?.invariant).toBe('foreign nodes untouched');
+    const unmarked = await broken(async (world) => {
+      const bad = rogue(world);
+      await bad.login('cp2');
+      await bad.ironic('cp2', 'POST', '/v1/nodes', { uuid: world.uuid('node-04'), driver: 'fake-hardware' });
+    });
+    expect(unmarked?.what).toContain('it bears no mark');
+  });
+
+  it('roles whole at the end: completed, and a node is missing', async () => {
+    const world = new World({ nodes: 2, masters: 0 });
+    await world.start();
+    await play(world, { options: { nodes: ['node-01'] } });
+    const record = structuredClone(world.disk) as {
+      deployments: { id: string; nodes: unknown[] }[];
+    } & typeof world.disk;
+    record.deployments[0]?.nodes.push({ uuid: world.uuid('node-02'), name: 'node-02', role: 'hadoop-worker' });
+    if (record.deployments[0] !== undefined) record.deployments[0].id = 'd-another';
+    world.tellStored(record);
+    expect(world.violation?.invariant).toBe('roles whole at the end');
+  });
+
+  it('no repeated destruction: the same instance stopped twice although the list had shown it', async () => {
+    const violation = await broken(
+      async (world) => {
+        const bad = rogue(world);
+        await bad.login('cp1');
+        const stop = () => bad.nova('cp1', 'POST', `/v2.1/servers/${instanceOf(world)}/action`, { 'os-stop': null });
+        await stop();
+        await world.pass(2_000).catch(() => undefined);
+        await bad.nova('cp1', 'GET', '/v2.1/servers/detail?all_tenants=1');
+        await stop();
+      },
+      { invariants: (await import('../support/invariants/index.ts')).allInvariants.slice(7, 8) },
+    );
+    expect(violation?.invariant).toBe('no repeated destruction');
+  });
+
+  it('one deployment per pair: two on disk at once, one under a lock, one marking after its end', async () => {
+    const doubled = await broken((world) => {
+      const [one] = world.disk.deployments;
+      if (one === undefined) throw new Error('no deployment');
+      world.tellStored({ ...world.disk, deployments: [one, { ...one, id: 'd-other' }] });
+    });
+    expect(doubled?.invariant).toBe('one deployment per pair');
+    const locked = await broken((world) => {
+      const [one] = world.disk.deployments;
+      if (one === undefined) throw new Error('no deployment');
+      const lock = { id: 'lock-1', scope: 'all' as const, owner: ALICE, reason: 'no', since: 0, expiresAt: null };
+      world.tellStored({ ...world.disk, locks: [lock], deployments: [{ ...one, id: 'd-other' }] });
+    });
+    expect(locked?.what).toContain('under the lock');
+  });
+
+  it('no secret gets out: in the log, in an answer, in the store, in what faces are told', async () => {
+    for (const secret of ['bmc-secret-02', KEYSTONE_PASSWORD, `gAAAAABr${'0'.repeat(40)}`]) {
+      const inStore = await broken((world) => {
+        world.tellStored({
+          ...world.disk,
+          deployments: world.disk.deployments.map((one) => ({ ...one, note: secret })),
+        });
+      });
+      expect(inStore?.invariant).toBe('no secret gets out');
+      const inLog = await broken((world) => world.tellOutput('log', `{"msg":"trouble with ${secret}"}`));
+      expect(inLog?.what).toMatch(/^log has one/);
+    }
+  });
+});
+
+describe('a violation', () => {
+  it('says which invariant, when, what, and what had happened before', async () => {
+    const violation = await broken(async (world) => {
+      const bad = rogue(world);
+      await bad.login('cp1');
+      await bad.nova('cp1', 'DELETE', `/v2.1/servers/${instanceOf(world)}`);
+    });
+    expect(violation).toBeInstanceOf(Violation);
+    const lines = (violation?.message ?? '').split('\n');
+    expect(lines[0]).toMatch(/^evidence before destruction: #\d+ p99 cp1 nova DELETE .*\[delete instance 0002\]/);
+    expect(lines.length).toBeGreaterThan(20);
+    expect(lines.at(-1)).toMatch(/^\s+1\.000 sent/);
+    expect(violation?.message).not.toMatch(/bmc-secret|keystone-secret|gAAAAA/);
+  });
+
+  it('ends what waits for the world', async () => {
+    const world = new World({ nodes: 2, masters: 0 });
+    await world.start();
+    await begin(world);
+    world.time.after(500, () => world.violate('a test', 'on purpose'));
+    await expect(insist(world, () => new Promise(() => undefined))).rejects.toThrow('a test: on purpose');
+  });
+});
+
+describe('the same world', () => {
+  it('played twice is the same to the last event', async () => {
+    const traces = [];
+    for (let round = 0; round < 2; round += 1) {
+      const world = new World({ nodes: 5, seed: 42, latencyMs: [0, 500], shuffle: true, wholeTrace: true });
+      await world.start();
+      await play(world, { abortAfter: 2 });
+      traces.push(world.trace.last(Number.POSITIVE_INFINITY).join('\n'));
+    }
+    expect(traces[0]).toBe(traces[1]);
+    expect(traces[0]?.split('\n').length).toBeGreaterThan(500);
+  });
+
+  it('with another seed is another one', async () => {
+    const totals = new Set<string>();
+    for (const seed of [1, 2, 3]) {
+      const world = new World({ nodes: 3, seed, latencyMs: [0, 500], shuffle: true });
+      await world.start();
+      await play(world);
+      totals.add(`${world.trace.total} ${world.time.now()}`);
+    }
+    expect(totals.size).toBe(3);
+  });
+});
