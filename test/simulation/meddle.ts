@@ -37,6 +37,10 @@ const DEEDS: Deeds = {
   'garbled mark': ({ meddler, uuid }) => meddler.mark(uuid, 'hands off'),
   'remove mark': ({ meddler, uuid }) => meddler.mark(uuid, undefined),
   'edit definition': ({ meddler, uuid, what }) => void meddler.define(uuid, 'asset_tag', `A-${what.node}`),
+  'spoil definition': ({ meddler, uuid }) => {
+    const at = meddler.whereIs(uuid) ?? 'cp1';
+    meddler.request(at, 'ironic', 'PATCH', `/v1/nodes/${uuid}`, [{ op: 'remove', path: '/properties/cpus' }]);
+  },
   'hold lock'({ world, meddler, uuid, what }) {
     const at = meddler.whereIs(uuid);
     if (at === null) return;

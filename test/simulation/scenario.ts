@@ -10,6 +10,8 @@ export type Meddling =
   | { readonly do: 'delete instance' | 'stop instance'; readonly node: number }
   | { readonly do: 'foreign mark' | 'garbled mark' | 'newer epoch' | 'remove mark'; readonly node: number }
   | { readonly do: 'edit definition'; readonly node: number }
+  /** Breaks the first invariant on purpose: never made up, for trying out what becomes of a violation. */
+  | { readonly do: 'spoil definition'; readonly node: number }
   | { readonly do: 'hold lock'; readonly node: number; readonly forMs: number }
   | { readonly do: 'protect'; readonly node: number }
   | { readonly do: 'lock'; readonly scope: 'cp1' | 'cp2' | 'all' }

@@ -1,0 +1,145 @@
+import { fork } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { cutOff, pointsOf, STORIES } from './restart.ts';
+import type { Outcome } from './run.ts';
+import { run } from './run.ts';
+import { scenarioOf } from './scenario.ts';
+import { replay, shrink, sizeOf } from './shrink.ts';
+import { KINDS, Tally } from './tally.ts';
+
+const USAGE = `Plays deployments in simulated worlds and watches the invariants.
+
+  --seeds N       so many worlds (default 1000)
+  --base B        the first seed (default: by the time of day, printed)
+  --processes P   default: one for each core
+  --replay SEED   plays one seed again and tells its whole story; with --shrink the least that still breaks
+  --restarts      kills and starts Ephyra at every single point of three deployments instead
+`;
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: 'string', default: '1000' },
+    base: { type: 'string' },
+    processes: { type: 'string' },
+    replay: { type: 'string' },
+    shrink: { type: 'boolean', default: false },
+    restarts: { type: 'boolean', default: false },
+    worker: { type: 'string' },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
+});
+
+function numberOf(name: 'seeds' | 'base' | 'processes' | 'replay', text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 0) throw new Error(`--${name} "${text}" is no whole number`);
+  return value;
+}
+
+/** One process: plays every so-many-th seed and sends what came of it. */
+async function work(spec: string): Promise<void> {
+  const [base = 0, count = 0, step = 1, offset = 0] = spec.split(',').map(Number);
+  for (let at = offset; at < count; at += step) {
+    const { outcome } = await run(scenarioOf(base + at));
+    process.send?.(outcome);
+  }
+}
+
+async function many(base: number, count: number, processes: number): Promise<Tally> {
+  const tally = new Tally();
+  const began = performance.now();
+  console.log(`${count} seeds from ${base} on, in ${processes} processes`);
+  const progress = setInterval(() => {
+    const rate = tally.runs / ((performance.now() - began) / 1000);
+    const left = rate === 0 ? '?' : String(Math.round((count - tally.runs) / rate));
+    console.log(
+      `${tally.runs} of ${count}, ${rate.toFixed(1)} a second, ${left} s left, ${tally.failures.length} violations`,
+    );
+  }, 5_000);
+  await Promise.all(
+    Array.from({ length: processes }, (_, offset) => {
+      const child = fork(fileURLToPath(import.meta.url), ['--worker', `${base},${count},${processes},${offset}`]);
+      child.on('message', (outcome: Outcome) => tally.add(outcome));
+      return new Promise<void>((resolve, reject) => {
+        child.once('error', reject);
+        child.once('exit', (code) => (code === 0 ? resolve() : reject(new Error(`a worker ended with ${code}`))));
+      });
+    }),
+  ).finally(() => clearInterval(progress));
+  const seconds = (performance.now() - began) / 1000;
+  console.log(`took ${seconds.toFixed(0)} s, ${(tally.runs / seconds).toFixed(1)} runs a second`);
+  return tally;
+}
+
+async function tellFailure(seed: number): Promise<void> {
+  const { outcome } = await run(scenarioOf(seed));
+  if (outcome.failure === null) {
+    console.log(`seed ${seed} breaks nothing`);
+    return;
+  }
+  const small = await shrink(scenarioOf(seed), outcome.failure.invariant);
+  const again = await replay(small);
+  console.log(`seed ${seed}, shrunk from ${sizeOf(scenarioOf(seed))} to ${sizeOf(small)}: ${JSON.stringify(small)}`);
+  console.log(again.outcome.failure?.message ?? outcome.failure.message);
+  console.log(`play it again: npm run simulate -- --replay ${seed}`);
+}
+
+async function restarts(): Promise<number> {
+  let failed = 0;
+  for (const story of STORIES) {
+    const points = await pointsOf(story);
+    const began = performance.now();
+    for (const point of points) {
+      try {
+        await cutOff(story, ({ index }) => index === point.index);
+      } catch (error) {
+        failed += 1;
+        console.log(`killed at point ${point.index} (${point.kind} ${point.what}): ${String(error)}`);
+      }
+    }
+    const seconds = Math.round((performance.now() - began) / 1000);
+    console.log(`${story.name}: ${points.length} points, ${failed} failed so far, ${seconds} s`);
+  }
+  return failed;
+}
+
+async function main(): Promise<void> {
+  if (values.help) {
+    console.log(USAGE);
+    return;
+  }
+  if (values.worker !== undefined) return work(values.worker);
+  if (values.restarts) {
+    process.exitCode = (await restarts()) === 0 ? 0 : 1;
+    return;
+  }
+  if (values.replay !== undefined) {
+    const seed = numberOf('replay', values.replay);
+    if (values.shrink) return tellFailure(seed);
+    const { outcome, story } = await replay(scenarioOf(seed));
+    console.log(story.join('\n'));
+    console.log(JSON.stringify({ ...outcome, failure: outcome.failure?.invariant ?? null }));
+    process.exitCode = outcome.failure === null ? 0 : 1;
+    return;
+  }
+  const count = numberOf('seeds', values.seeds);
+  // Below 2^31, so that no two seeds are the same to the generator.
+  const base =
+    values.base === undefined ? Math.floor(Date.now() / 1000) % 2_000_000_000 : numberOf('base', values.base);
+  const processes = values.processes === undefined ? availableParallelism() : numberOf('processes', values.processes);
+  const tally = await many(base, count, Math.max(1, processes));
+  for (const line of tally.report()) console.log(line);
+  const missing = KINDS.filter((kind) => !tally.faults.has(kind));
+  if (missing.length > 0) console.log(`did not happen: ${missing.join(', ')}`);
+  const [first] = tally.failures.sort((a, b) => a.seed - b.seed);
+  console.log(`${tally.failures.length} violations`);
+  if (first === undefined) return;
+  process.exitCode = 1;
+  for (const { seed, invariant, message } of tally.failures.slice(0, 20)) {
+    console.log(`seed ${seed}: ${invariant}: ${message.split('\n', 1)[0]}`);
+  }
+  await tellFailure(first.seed);
+}
+
+await main();
