@@ -1,0 +1,134 @@
+import { describe, expect, it } from 'vitest';
+import type { Marker, NodeFacts } from '../../../machines/domain.ts';
+import type { FailureData } from '../../../machines/errors.ts';
+import type { Place } from '../../../machines/migration/items.ts';
+import type { Sighting } from '../../../src/deployments/resume.ts';
+import { bringUpToDate, itemsOf } from '../../../src/deployments/resume.ts';
+import type { StoredDeployment, StoredResult } from '../../../src/store/types.ts';
+import { instance, MARK, node } from '../../machines/observations.ts';
+import { NOW, record } from './support.ts';
+
+const ID = record().id;
+const OURS: Marker = { ...MARK, deployment: ID };
+const FAILURE: FailureData = { reason: 'no_valid_host', next: 'stop', message: 'No valid host was found.' };
+const facts = (marker: NodeFacts['marker']): NodeFacts => node({ uuid: 'n-1', marker });
+const sighting = (changes: Partial<Sighting>): Sighting => ({
+  inSource: null,
+  inTarget: null,
+  instancesInTarget: [],
+  ...changes,
+});
+const result = (place: Place, changes: Partial<StoredResult> = {}): StoredResult => ({
+  uuid: 'n-1',
+  place,
+  failure: null,
+  startedAt: NOW - 10,
+  endedAt: null,
+  attempts: 1,
+  ...changes,
+});
+
+/** The first node of a deployment, as it is sighted. */
+function first(seen: Sighting | undefined, changes: Partial<StoredDeployment> = {}, reopened = false) {
+  const deployment = record({ nodes: record().nodes.slice(0, 1), ...changes });
+  const [item] = itemsOf(deployment, new Map(seen === undefined ? [] : [['n-1', seen]]), reopened);
+  if (item === undefined) throw new Error('no item');
+  return item;
+}
+
+const HOME = sighting({ inSource: facts(null) });
+const CLAIMED = sighting({ inSource: facts(OURS) });
+const BOTH = sighting({ inSource: facts(OURS), inTarget: facts(OURS) });
+const THERE = sighting({ inTarget: facts(OURS) });
+const ARRIVED = sighting({
+  inTarget: facts(null),
+  instancesInTarget: [instance({ metadata: { ephyra_deployment: ID } })],
+});
+
+describe('after a start, a node', () => {
+  it('goes on from where it is seen to be', () => {
+    expect(first(HOME).place).toBe('waiting');
+    for (const seen of [CLAIMED, BOTH, THERE]) expect(first(seen).place).toBe('moving');
+    expect(first(ARRIVED).place).toBe('moved');
+  });
+
+  it('on its way back stays on its way back', () => {
+    for (const seen of [CLAIMED, BOTH, THERE]) {
+      expect(first(seen, { results: [result('going_back', { failure: FAILURE })] })).toMatchObject({
+        place: 'going_back',
+        failure: FAILURE,
+      });
+    }
+  });
+
+  it('of an aborted deployment goes back, or is back', () => {
+    for (const seen of [CLAIMED, BOTH, THERE]) expect(first(seen, { intent: 'abort' }).place).toBe('going_back');
+    expect(first(HOME, { intent: 'abort' }).place).toBe('back');
+    expect(first(ARRIVED, { intent: 'abort' }).place).toBe('moved');
+  });
+
+  it('that was stuck stays so until somebody says that it may go on', () => {
+    const stuck = { results: [result('stuck', { failure: FAILURE })] };
+    expect(first(CLAIMED, stuck)).toMatchObject({ place: 'stuck', failure: FAILURE });
+    expect(first(CLAIMED, stuck, true).place).toBe('moving');
+    expect(first(CLAIMED, { ...stuck, intent: 'abort' }, true).place).toBe('going_back');
+  });
+
+  it('that had come back stays home', () => {
+    const back = { results: [result('back', { failure: FAILURE, attempts: 2 })] };
+    expect(first(HOME, back)).toMatchObject({ place: 'back', failure: FAILURE, tries: 2 });
+  });
+
+  it('that is nowhere, or in both without a mark, is looked at closer', () => {
+    expect(first(sighting({})).place).toBe('moving');
+    expect(first(sighting({ inSource: facts(null), inTarget: facts(null) })).place).toBe('moving');
+    expect(first(undefined).place).toBe('moving');
+  });
+
+  it('with the mark of another deployment is not taken for ours', () => {
+    const other = sighting({ inSource: facts({ ...OURS, deployment: 'd-other' }) });
+    expect(first(other).place).toBe('waiting');
+  });
+
+  it('in the target without our instance has not arrived', () => {
+    expect(first(sighting({ inTarget: facts(null) })).place).toBe('moving');
+  });
+
+  it('has as many tries as it had, without the one that never began', () => {
+    expect(first(HOME).tries).toBe(0);
+    expect(first(CLAIMED).tries).toBe(1);
+    expect(first(HOME, { results: [result('waiting', { attempts: 1, failure: FAILURE })] }).tries).toBe(1);
+    expect(first(HOME, { results: [result('moving', { attempts: 2 })] }).tries).toBe(1);
+    expect(first(CLAIMED, { results: [result('moving', { attempts: 2 })] }).tries).toBe(2);
+  });
+});
+
+describe('the nodes that have moved', () => {
+  it('come first, in the order in which they arrived', () => {
+    const seen = new Map([
+      ['n-1', ARRIVED],
+      ['n-2', { ...ARRIVED, inTarget: node({ uuid: 'n-2', marker: null }) }],
+    ]);
+    const results = [result('moved', { endedAt: NOW }), { ...result('moved', { endedAt: NOW - 5 }), uuid: 'n-2' }];
+    expect(itemsOf(record({ results }), seen, false).map(({ uuid }) => uuid)).toEqual(['n-2', 'n-1']);
+  });
+});
+
+describe('the record', () => {
+  it('is told what has come to rest while nobody looked', () => {
+    for (const [seen, place] of [
+      [ARRIVED, 'moved'],
+      [HOME, 'waiting'],
+    ] as const) {
+      const draft = record({ results: [result('moving')] });
+      bringUpToDate(draft, [first(seen, { results: [result('moving')] })], NOW);
+      expect(draft.results[0]).toMatchObject({ place, endedAt: NOW });
+    }
+  });
+
+  it('is left alone where nothing is new', () => {
+    const draft = record({ results: [result('moving')] });
+    bringUpToDate(draft, [first(CLAIMED, { results: [result('moving')] })], NOW);
+    expect(draft.results).toEqual([result('moving')]);
+  });
+});
