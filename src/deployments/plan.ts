@@ -113,7 +113,7 @@ async function selectNodes(
     return nothing;
   }
   const complain = (error: unknown): null => {
-    problems.push(cloudProblem(source, error));
+    addOnce(problems, cloudProblem(source, error));
     return null;
   };
   const [nodes, ports, instances] = await Promise.all([
@@ -246,6 +246,11 @@ function noNodes(question: PlanQuestion, excluded: readonly { name: string; reas
         ? `Check the direction; is everything in ${question.target} already?`
         : 'Clear what keeps them, or check the roles of the configuration.',
   };
+}
+
+/** A service that is down is one problem, however many calls it fails. */
+export function addOnce(problems: PlanProblem[], problem: PlanProblem): void {
+  if (!problems.some(({ field }) => field === problem.field)) problems.push(problem);
 }
 
 /** A call of the preflight that failed, as a problem: which control plane, which service, what to do. */

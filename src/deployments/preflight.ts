@@ -10,7 +10,7 @@ import type { Driver, PortDetail } from '../openstack/ironic/schema.ts';
 import type { IpAvailability } from '../openstack/neutron/schema.ts';
 import type { Flavor, Keypair, Quota } from '../openstack/nova/schema.ts';
 import type { Candidate } from './plan.ts';
-import { cloudProblem } from './plan.ts';
+import { addOnce, cloudProblem } from './plan.ts';
 import type { PlanProblem } from './types.ts';
 
 export interface PreflightDeps {
@@ -40,9 +40,7 @@ export async function checkTarget(
   if (cloud === undefined) return verdict;
   const ask = <T>(call: Promise<T>): Promise<T | null> =>
     call.catch((error: unknown) => {
-      const problem = cloudProblem(target, error);
-      // One refused login is one problem, however many calls it fails.
-      if (!verdict.problems.some((other) => other.field === problem.field)) verdict.problems.push(problem);
+      addOnce(verdict.problems, cloudProblem(target, error));
       return null;
     });
 
@@ -59,7 +57,7 @@ export async function checkTarget(
     ask(cloud.projectId().then((project) => (project === null ? null : cloud.nova.quota(project)))),
   ]);
   if (!nodes.answer.ok) {
-    verdict.problems.push({
+    addOnce(verdict.problems, {
       field: `${target}.ironic`,
       message: nodes.answer.why,
       remedy: 'Repair it, then deploy again.',
