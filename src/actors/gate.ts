@@ -46,9 +46,9 @@ export function room(
     return { open: false, reason: `${count} of at most ${limit} ${what} are out of service: ${names.join(', ')}` };
   };
   const limit = deps.roleLimits[next.role];
-  const ofRole = () =>
-    out.filter(({ role }) => role === next.role).length +
-    others.filter((name) => deps.roleOf(name) === next.role).length;
+  // Who is out and cannot be told from the nodes that we know may be of this very role: unknown is never no.
+  const maybeOfRole = (name: string) => [next.role, null].includes(deps.roleOf(name));
+  const ofRole = () => out.filter(({ role }) => role === next.role).length + others.filter(maybeOfRole).length;
   return (
     full(out.length + others.length, deps.maxUnavailable, 'nodes') ??
     (limit === undefined ? null : full(ofRole(), limit, `nodes of role ${next.role}`)) ?? { open: true }
