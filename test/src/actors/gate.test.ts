@@ -1,0 +1,240 @@
+import { describe, expect, it } from 'vitest';
+import type { ApplicationHealth } from '../../../machines/plugin.ts';
+import type { GateDeps } from '../../../src/actors/gate.ts';
+import { gate, Leaving, soak } from '../../../src/actors/gate.ts';
+import { untilAbandoned, withPatience } from '../../../src/actors/patience.ts';
+import { processTime, VirtualTime } from '../../support/world/time.ts';
+
+const item = (name: string, role = 'worker') => ({ uuid: `u-${name}`, name, role });
+const HEALTHY: ApplicationHealth = { health: 'healthy', reasons: [], unavailable: [] };
+const signal = new AbortController().signal;
+
+function stage(answers: (now: number) => Promise<ApplicationHealth> | ApplicationHealth, more: Partial<GateDeps> = {}) {
+  const time = new VirtualTime(0);
+  const clock = processTime(time);
+  const deps: GateDeps = {
+    plugin: { verifyApplication: async () => answers(time.now()) },
+    clock,
+    maxUnavailable: 2,
+    aliases: ({ uuid, name }) => [uuid, name, `${name}.example`],
+    roleLimits: {},
+    roleOf: (name) => (name.startsWith('m') ? 'master' : name.startsWith('w') ? 'worker' : null),
+    patienceMs: 1_000,
+    ...more,
+  };
+  /** Runs the clock until the promise has settled. */
+  const settle = async <T>(promise: Promise<T>, limitMs = 3_600_000): Promise<T> => {
+    let over = false;
+    promise.then(
+      () => {
+        over = true;
+      },
+      () => {
+        over = true;
+      },
+    );
+    await time.run(() => over, limitMs);
+    if (!over) throw new Error('it did not settle');
+    return promise;
+  };
+  return { time, clock, deps, settle };
+}
+
+const input = (next: ReturnType<typeof item>, ...out: ReturnType<typeof item>[]) =>
+  ({ next, out, window: 2 }) as unknown as Parameters<typeof gate>[0];
+
+describe('the gate', () => {
+  const ask = (health: ApplicationHealth, more: Partial<GateDeps> = {}, ...out: ReturnType<typeof item>[]) => {
+    const { deps, settle } = stage(() => health, more);
+    return settle(gate(input(item('w1'), ...out), deps, signal));
+  };
+
+  it('is open when the application is healthy and can spare one more', async () => {
+    expect(await ask(HEALTHY)).toEqual({ open: true });
+    expect(await ask(HEALTHY, {}, item('w2'))).toEqual({ open: true });
+  });
+
+  it('counts the nodes of ours that are under way', async () => {
+    expect(await ask(HEALTHY, {}, item('w2'), item('w3'))).toMatchObject({
+      open: false,
+      reason: '2 of at most 2 nodes are out of service: w2, w3',
+    });
+  });
+
+  it('counts members that are out without our doing, by whatever name', async () => {
+    const out = { ...HEALTHY, unavailable: ['w9', 'w8.example'] };
+    expect(await ask(out)).toMatchObject({ open: false, reason: expect.stringContaining('w9, w8.example') });
+    // Ours, under an alias, counts once.
+    expect(await ask({ ...HEALTHY, unavailable: ['w2.example'] }, {}, item('w2'))).toEqual({ open: true });
+    // The node itself may be out already.
+    expect(await ask({ ...HEALTHY, unavailable: ['w1', 'w9'] })).toEqual({ open: true });
+  });
+
+  it('is shut unless the application says that it is healthy: unknown is never yes', async () => {
+    for (const health of ['unhealthy', 'unknown'] as const) {
+      expect(await ask({ health, reasons: ['safe mode'] })).toEqual({
+        open: false,
+        reason: `the application is ${health}: safe mode`,
+      });
+    }
+  });
+
+  it('is shut when the application throws, and when it never answers', async () => {
+    const thrown = stage(() => Promise.reject(new Error('no route to host')));
+    expect(await thrown.settle(gate(input(item('w1')), thrown.deps, signal))).toMatchObject({
+      open: false,
+      reason: expect.stringContaining('no route to host'),
+    });
+    const silent = stage(() => new Promise(() => undefined));
+    expect(await silent.settle(gate(input(item('w1')), silent.deps, signal))).toMatchObject({ open: false });
+    expect(silent.time.now()).toBe(1_000);
+  });
+
+  it('keeps the limit of a role, counting who may be of it', async () => {
+    const limits = { maxUnavailable: 9, roleLimits: { worker: 1 } };
+    expect(await ask({ ...HEALTHY, unavailable: ['m1'] }, limits)).toEqual({ open: true });
+    expect(await ask({ ...HEALTHY, unavailable: ['w9'] }, limits)).toMatchObject({
+      open: false,
+      reason: expect.stringContaining('nodes of role worker'),
+    });
+    expect(await ask({ ...HEALTHY, unavailable: ['nobody knows'] }, limits)).toMatchObject({ open: false });
+    expect(await ask(HEALTHY, limits, item('w2'))).toMatchObject({ open: false });
+    expect(await ask(HEALTHY, limits, item('m2', 'master'))).toEqual({ open: true });
+  });
+});
+
+describe('leaving', () => {
+  const leave = (answers: (now: number) => ApplicationHealth, more: Partial<GateDeps> = {}) => {
+    const { deps, ...rest } = stage(answers, more);
+    const waits: string[] = [];
+    const leaving = new Leaving({ ...deps, pollMs: 500, waiting: (_, reason) => void waits.push(reason) });
+    return { leaving, waits, ...rest };
+  };
+
+  it('of two who ask at the same time, the second sees the first', async () => {
+    const { leaving, time } = leave(() => HEALTHY, { maxUnavailable: 1 });
+    const left: string[] = [];
+    for (const name of ['w1', 'w2']) void leaving.permit(item(name), false, signal).then(() => left.push(name));
+    await time.run(() => false, 5_000);
+    expect(left).toEqual(['w1']);
+    leaving.back('u-w1');
+    await time.run(() => left.length > 1, 5_000);
+    expect(left).toEqual(['w1', 'w2']);
+  });
+
+  it('waits, with the reason, while others are out', async () => {
+    const out = { ...HEALTHY, unavailable: ['w8', 'w9'] };
+    const { leaving, waits, settle, time } = leave((now) => (now < 2_000 ? out : HEALTHY));
+    await settle(leaving.permit(item('w1'), false, signal));
+    expect(time.now()).toBe(2_000);
+    expect(waits[0]).toContain('2 of at most 2 nodes');
+  });
+
+  it('asks for health on the way out, not on the way back, where leaving may be the cure', async () => {
+    const ill: ApplicationHealth = { health: 'unhealthy', reasons: ['a bad disk'], unavailable: [] };
+    const out = leave((now) => (now < 3_000 ? ill : HEALTHY));
+    await out.settle(out.leaving.permit(item('w1'), false, signal));
+    expect(out.time.now()).toBe(3_000);
+    const back = leave(() => ill);
+    await back.settle(back.leaving.permit(item('w1'), true, signal));
+    expect(back.time.now()).toBe(0);
+    const unknown = leave((now) => (now < 3_000 ? { health: 'unknown', reasons: [] } : HEALTHY));
+    await unknown.settle(unknown.leaving.permit(item('w1'), true, signal));
+    expect(unknown.time.now()).toBe(3_000);
+  });
+
+  it('is given up when the step is', async () => {
+    const { leaving, settle, time } = leave(() => ({ health: 'unknown', reasons: [] }));
+    const step = new AbortController();
+    time.after(1_200, () => step.abort());
+    await expect(settle(leaving.permit(item('w1'), false, step.signal))).rejects.toThrow();
+  });
+});
+
+describe('the soak', () => {
+  const timing = { soakMs: 10_000, checkMs: 1_000, giveUpMs: 5_000 };
+  const run = (answers: (now: number) => ApplicationHealth) => {
+    const { deps, settle, time } = stage(answers);
+    return { done: settle(soak(deps, timing, signal)), time };
+  };
+
+  it('is over when the application has been healthy for all of its time', async () => {
+    const { done, time } = run(() => HEALTHY);
+    await done;
+    expect(time.now()).toBe(10_000);
+  });
+
+  it('begins anew when the application was not healthy in between', async () => {
+    const { done, time } = run((now) => (now === 4_000 ? { health: 'unknown', reasons: [] } : HEALTHY));
+    await done;
+    expect(time.now()).toBe(15_000);
+  });
+
+  it('gives up when that lasts, with what the application says', async () => {
+    const { done } = run(() => ({ health: 'unhealthy', reasons: ['a block is missing'] }));
+    await expect(done).rejects.toMatchObject({
+      reason: 'application_unhealthy',
+      message: expect.stringContaining('a block'),
+    });
+    await expect(run(() => ({ health: 'unknown', reasons: [] })).done).rejects.toMatchObject({
+      reason: 'application_unknown',
+    });
+  });
+
+  it('of no time needs one healthy answer', async () => {
+    const { deps, settle, time } = stage(() => HEALTHY);
+    await settle(soak(deps, { ...timing, soakMs: 0 }, signal));
+    expect(time.now()).toBe(0);
+  });
+});
+
+describe('patience', () => {
+  it('hands over a signal and a deadline, and takes an answer that comes in time', async () => {
+    const { clock, settle } = stage(() => HEALTHY);
+    const answer = await settle(
+      withPatience(clock, 500, async ({ deadline, signal: own }) => {
+        expect(deadline).toBe(500);
+        expect(own.aborted).toBe(false);
+        await clock.sleep(400, own);
+        return 'here';
+      }),
+    );
+    expect(answer).toBe('here');
+  });
+
+  it('gives up on who does not answer, even if the signal is not heeded', async () => {
+    const { clock, settle, time } = stage(() => HEALTHY);
+    await expect(settle(withPatience(clock, 30_000, () => new Promise(() => undefined)))).rejects.toMatchObject({
+      reason: 'application_unknown',
+      message: expect.stringContaining('30 s'),
+    });
+    expect(time.now()).toBe(30_000);
+  });
+
+  it('ends with the outer signal', async () => {
+    const { clock, settle, time } = stage(() => HEALTHY);
+    const outer = new AbortController();
+    time.after(100, () => outer.abort(new Error('no more')));
+    const asked = withPatience(clock, 30_000, () => new Promise(() => undefined), outer.signal);
+    await expect(settle(asked)).rejects.toThrow('no more');
+    await expect(withPatience(clock, 1, async () => 1, outer.signal)).rejects.toThrow('no more');
+  });
+
+  it('leaves no alarm behind once there is an answer', async () => {
+    const { clock, settle, time } = stage(() => HEALTHY);
+    await settle(withPatience(clock, 30_000, async () => 1));
+    expect(await time.run(() => false, 100_000)).toBe('idle');
+    expect(time.now()).toBe(0);
+  });
+
+  it('waits for work to leave off when told to, but not for ever', async () => {
+    const { clock, settle, time } = stage(() => HEALTHY);
+    const step = new AbortController();
+    time.after(1_000, () => step.abort());
+    const heeds = clock.sleep(5_000).then(() => 'done');
+    expect(await settle(untilAbandoned(clock, step.signal, heeds))).toBe('done');
+    const deaf = untilAbandoned(clock, step.signal, new Promise(() => undefined));
+    await expect(settle(deaf)).rejects.toMatchObject({ reason: 'cancelled', next: 'cancelled' });
+    expect(time.now()).toBe(35_000);
+  });
+});

@@ -1,0 +1,265 @@
+import { describe, expect, it } from 'vitest';
+import type { Want } from '../../../machines/domain.ts';
+import type { NodeQuestions } from '../../../src/actors/session.ts';
+import { NodeSession } from '../../../src/actors/session.ts';
+import { indexInstances, placementClass, Survey } from '../../../src/actors/survey.ts';
+import type { ControlPlane } from '../../../src/openstack/control-plane.ts';
+import { OpenStackError } from '../../../src/openstack/errors.ts';
+import { FORWARD, instance, UUID } from '../../machines/observations.ts';
+import { processTime, VirtualTime } from '../../support/world/time.ts';
+
+const SUMMARY = {
+  uuid: UUID,
+  name: 'node-01',
+  provision_state: 'active',
+  target_provision_state: null,
+  power_state: 'power on',
+  instance_uuid: 'i-1',
+  maintenance: false,
+  maintenance_reason: null,
+  protected: false,
+  retired: false,
+  reservation: null,
+  last_error: null,
+  resource_class: 'bm-worker',
+  extra: {},
+};
+
+interface Cloud {
+  calls: string[];
+  nodes: () => Promise<unknown[]>;
+  providers: (resources: string | undefined) => Promise<{ uuid: string }[]>;
+}
+
+function stage(takesMs = 0) {
+  const time = new VirtualTime(1_000_000);
+  const clock = processTime(time);
+  const clouds = new Map<string, Cloud>();
+  const planes = new Map<string, ControlPlane>();
+  for (const name of ['cp1', 'cp2']) {
+    const cloud: Cloud = {
+      calls: [],
+      nodes: async () => (name === 'cp1' ? [SUMMARY] : []),
+      providers: async () => [{ uuid: UUID }],
+    };
+    const counted = async <T>(what: string, answer: () => Promise<T>): Promise<T> => {
+      cloud.calls.push(what);
+      if (takesMs > 0) await clock.sleep(takesMs);
+      return answer();
+    };
+    clouds.set(name, cloud);
+    planes.set(name, {
+      name,
+      ironic: { listNodes: () => counted('nodes', cloud.nodes) },
+      nova: { listServers: () => counted('instances', async () => []) },
+      placement: {
+        listProviders: (o?: { resources?: string }) =>
+          counted(o?.resources === undefined ? 'providers' : `schedulable ${o.resources}`, () =>
+            cloud.providers(o?.resources),
+          ),
+      },
+    } as unknown as ControlPlane);
+  }
+  const survey = new Survey(planes, clock);
+  return { time, clock, survey, cp1: clouds.get('cp1') as Cloud, cp2: clouds.get('cp2') as Cloud };
+}
+
+const NODES = { of: 'nodes', at: 'cp1' } as const;
+
+describe('the survey', () => {
+  it('asks once for all who want to know the same at the same time', async () => {
+    const { survey, cp1, time } = stage(50);
+    const readings = Array.from({ length: 300 }, () => survey.read(NODES, 0, time.now()));
+    await time.run(() => false, 1_000);
+    expect(new Set(await Promise.all(readings)).size).toBe(1);
+    expect(cp1.calls).toEqual(['nodes']);
+  });
+
+  it('asks again for who needs an answer to a later question', async () => {
+    const { survey, cp1, time } = stage();
+    await survey.read(NODES, 0, time.now());
+    await survey.read(NODES, 0, time.now());
+    expect(cp1.calls).toHaveLength(1);
+    await survey.read(NODES, survey.mark(), time.now());
+    expect(cp1.calls).toHaveLength(2);
+    await survey.read(NODES, 0, time.now() + 1);
+    expect(cp1.calls).toHaveLength(3);
+  });
+
+  it('does not take an answer that was on its way when something changed', async () => {
+    const { survey, cp1, time } = stage(100);
+    void survey.read(NODES, 0, time.now());
+    const changed = survey.mark();
+    void survey.read(NODES, changed, time.now());
+    await time.run(() => false, 1_000);
+    expect(cp1.calls).toHaveLength(2);
+  });
+
+  it('keeps the newer of two answers that overtake each other', async () => {
+    const { survey, cp1, time } = stage();
+    const answers: ((nodes: unknown[]) => void)[] = [];
+    cp1.nodes = () => new Promise((resolve) => answers.push(resolve));
+    const first = survey.read(NODES, 0, 0);
+    const second = survey.read(NODES, survey.mark(), time.now());
+    answers[1]?.([SUMMARY]);
+    await second;
+    answers[0]?.([]);
+    await first;
+    const last = survey.last(NODES);
+    expect(last?.answer.ok && last.answer.value.has(UUID)).toBe(true);
+  });
+
+  it('takes a cloud that does not answer for an answer of its own', async () => {
+    const { survey, cp1, time } = stage();
+    cp1.nodes = () => Promise.reject(new Error('connection refused'));
+    expect((await survey.read(NODES, 0, time.now())).answer).toEqual({ ok: false, why: 'connection refused' });
+  });
+
+  it('takes a resource class that Placement has never heard of for: nobody has room', async () => {
+    const { survey, cp1, time } = stage();
+    cp1.providers = () =>
+      Promise.reject(
+        new OpenStackError({
+          controlPlane: 'cp1',
+          service: 'placement',
+          method: 'GET',
+          url: 'http://placement',
+          expected: [200],
+          status: 400,
+          kind: 'bad_request',
+          message: 'Invalid resource class',
+        }),
+      );
+    const reading = await survey.read({ of: 'schedulable', at: 'cp1', resourceClass: 'CUSTOM_X' }, 0, time.now());
+    expect(reading.answer).toEqual({ ok: true, value: new Set() });
+  });
+});
+
+describe('the index of instances', () => {
+  it('finds those on a node, those meant for it, and the one that the node names', () => {
+    const index = indexInstances([
+      instance(),
+      instance({ id: 'i-2', nodeUuid: null, metadata: { ephyra_node: UUID } }),
+      instance({ id: 'i-3', nodeUuid: 'another' }),
+      instance({ id: 'i-4', nodeUuid: null }),
+    ]);
+    const ids = (uuid: string, named: string | null) => index.on(uuid, named).map(({ id }) => id);
+    expect(ids(UUID, null)).toEqual(['i-1', 'i-2']);
+    expect(ids(UUID, 'i-1')).toEqual(['i-1', 'i-2']);
+    expect(ids(UUID, 'i-4')).toEqual(['i-4', 'i-1', 'i-2']);
+    expect(ids('nobody', null)).toEqual([]);
+  });
+
+  it('names resource classes as Placement does', () => {
+    expect(placementClass('bm-worker')).toBe('CUSTOM_BM_WORKER');
+    expect(placementClass('bm.big node')).toBe('CUSTOM_BM_BIG_NODE');
+  });
+});
+
+describe('what is known of one node', () => {
+  const questions: NodeQuestions = { membership: async () => 'out', definitionsEqual: async () => true };
+  const wants: readonly Want[] = [
+    NODES,
+    { of: 'nodes', at: 'cp2' },
+    { of: 'instances', at: 'cp1' },
+    { of: 'membership' },
+  ];
+
+  async function known() {
+    const scene = stage();
+    const session = new NodeSession(scene.survey, scene.clock.now);
+    await session.look(wants, FORWARD, scene.time.now(), questions);
+    return { ...scene, session };
+  }
+
+  it('is nothing before anybody has looked', () => {
+    const { survey, clock } = stage();
+    const seen = new NodeSession(survey, clock.now).observe(FORWARD);
+    expect(seen.sides['cp1']?.node.is).toBe('unlooked');
+    expect(seen.membership.is).toBe('unlooked');
+    expect(seen.definitionsEqual.is).toBe('unlooked');
+  });
+
+  it('is what the lists say: there, or positively not there', async () => {
+    const { session } = await known();
+    const { sides, membership } = session.observe(FORWARD);
+    expect(sides['cp1']?.node).toMatchObject({ is: 'present', value: { uuid: UUID } });
+    expect(sides['cp2']?.node.is).toBe('absent');
+    expect(sides['cp1']?.instances.is).toBe('absent');
+    expect(membership).toMatchObject({ is: 'present', value: 'out' });
+  });
+
+  it('is forgotten where an action changes it, also when the action fails', async () => {
+    for (const action of [async () => undefined, () => Promise.reject(new Error('the answer got lost'))]) {
+      const { session } = await known();
+      await session.change('cp1', ['nodes'], action).catch(() => undefined);
+      const { sides, membership } = session.observe(FORWARD);
+      expect(sides['cp1']?.node.is).toBe('unlooked');
+      expect(sides['cp1']?.instances.is).toBe('absent');
+      expect(sides['cp2']?.node.is).toBe('absent');
+      expect(membership.is).toBe('unlooked');
+    }
+  });
+
+  it('is learned from the answer to an own write, until a newer list', async () => {
+    const { session, survey, time } = await known();
+    await session.change('cp1', ['nodes'], async () => null);
+    expect(session.observe(FORWARD).sides['cp1']?.node.is).toBe('absent');
+    await survey.read(NODES, survey.mark(), time.now());
+    expect(session.observe(FORWARD).sides['cp1']?.node.is).toBe('present');
+  });
+
+  it('is unknown when the application does not say, and a lack of knowledge is no answer', async () => {
+    const { survey, clock, time } = stage();
+    const session = new NodeSession(survey, clock.now);
+    const silent = { ...questions, membership: async () => ({ unknown: 'it is silent' }) };
+    await session.look([{ of: 'membership' }], FORWARD, time.now(), silent);
+    expect(session.observe(FORWARD).membership).toMatchObject({ is: 'unknown', why: 'it is silent' });
+  });
+
+  it('is all doubted when it has led nowhere', async () => {
+    const { session } = await known();
+    session.doubt();
+    const { sides, membership } = session.observe(FORWARD);
+    expect([sides['cp1']?.node.is, sides['cp2']?.node.is, membership.is]).toEqual(['unlooked', 'unlooked', 'unlooked']);
+  });
+
+  it('of an earlier life is not built upon', async () => {
+    const { session, time } = await known();
+    time.after(10_000, () => undefined);
+    await time.run(() => false, 20_000);
+    session.begin(time.now() - 5_000);
+    expect(session.observe(FORWARD).sides['cp1']?.node.is).toBe('unlooked');
+    expect(session.observe(FORWARD).membership.is).toBe('unlooked');
+  });
+
+  it('includes what it has lately had done, so that a list that is behind does not have it done twice', async () => {
+    const { session, time } = await known();
+    const stop = { name: 'stopInstance', instanceId: 'i-1' } as const;
+    expect(session.didLately(stop, 60_000)).toBe(false);
+    session.done(stop);
+    expect(session.didLately(stop, 60_000)).toBe(true);
+    expect(session.didLately({ ...stop, instanceId: 'i-2' }, 60_000)).toBe(false);
+    time.after(60_000, () => undefined);
+    await time.run(() => false, 70_000);
+    expect(session.didLately(stop, 60_000)).toBe(false);
+    session.done({ name: 'addMember', instanceId: 'i-1' });
+    expect(session.didLately({ name: 'addMember', instanceId: 'i-1' }, 60_000)).toBe(false);
+  });
+
+  it('waits for an action that is still on its way, whoever has stopped waiting for it', async () => {
+    const { session, clock, time } = await known();
+    let quiet = false;
+    void session.change('cp1', ['nodes'], async () => {
+      await clock.sleep(5_000);
+      return undefined;
+    });
+    void session.quiet().then(() => {
+      quiet = true;
+    });
+    await time.run(() => quiet, 4_999);
+    expect(quiet).toBe(false);
+    await time.run(() => quiet, 10);
+    expect(quiet).toBe(true);
+  });
+});
