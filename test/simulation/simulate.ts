@@ -1,4 +1,4 @@
-import { fork } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -15,6 +15,7 @@ const USAGE = `Plays deployments in simulated worlds and watches the invariants.
   --base B        the first seed (default: by the time of day, printed)
   --processes P   default: one for each core
   --replay SEED   plays one seed again and tells its whole story; with --shrink the least that still breaks
+  --first         stops at the first violation, and says no more than which
   --restarts      kills and starts Ephyra at every single point of three deployments instead
 `;
 
@@ -26,6 +27,7 @@ const { values } = parseArgs({
     replay: { type: 'string' },
     shrink: { type: 'boolean', default: false },
     restarts: { type: 'boolean', default: false },
+    first: { type: 'boolean', default: false },
     worker: { type: 'string' },
     help: { type: 'boolean', short: 'h', default: false },
   },
@@ -49,6 +51,7 @@ async function work(spec: string): Promise<void> {
 async function many(base: number, count: number, processes: number): Promise<Tally> {
   const tally = new Tally();
   const began = performance.now();
+  const children: ChildProcess[] = [];
   console.log(`${count} seeds from ${base} on, in ${processes} processes`);
   const progress = setInterval(() => {
     const rate = tally.runs / ((performance.now() - began) / 1000);
@@ -60,10 +63,17 @@ async function many(base: number, count: number, processes: number): Promise<Tal
   await Promise.all(
     Array.from({ length: processes }, (_, offset) => {
       const child = fork(fileURLToPath(import.meta.url), ['--worker', `${base},${count},${processes},${offset}`]);
-      child.on('message', (outcome: Outcome) => tally.add(outcome));
+      children.push(child);
+      child.on('message', (outcome: Outcome) => {
+        tally.add(outcome);
+        if (values.first && tally.failures.length > 0) for (const one of children) one.kill();
+      });
       return new Promise<void>((resolve, reject) => {
         child.once('error', reject);
-        child.once('exit', (code) => (code === 0 ? resolve() : reject(new Error(`a worker ended with ${code}`))));
+        child.once('exit', (code, signal) => {
+          if (code === 0 || signal !== null) resolve();
+          else reject(new Error(`a worker ended with ${code}`));
+        });
       });
     }),
   ).finally(() => clearInterval(progress));
@@ -129,10 +139,15 @@ async function main(): Promise<void> {
     values.base === undefined ? Math.floor(Date.now() / 1000) % 2_000_000_000 : numberOf('base', values.base);
   const processes = values.processes === undefined ? availableParallelism() : numberOf('processes', values.processes);
   const tally = await many(base, count, Math.max(1, processes));
+  const [first] = tally.failures.sort((a, b) => a.seed - b.seed);
+  if (values.first && first !== undefined) {
+    console.log(`found seed ${first.seed}: ${first.invariant}: ${first.message.split('\n', 1)[0]}`);
+    process.exitCode = 1;
+    return;
+  }
   for (const line of tally.report()) console.log(line);
   const missing = KINDS.filter((kind) => !tally.faults.has(kind));
   if (missing.length > 0) console.log(`did not happen: ${missing.join(', ')}`);
-  const [first] = tally.failures.sort((a, b) => a.seed - b.seed);
   console.log(`${tally.failures.length} violations`);
   if (first === undefined) return;
   process.exitCode = 1;

@@ -39,7 +39,8 @@ export class NoRepeatedDestruction implements Invariant {
 
   served(call: Call): void {
     const key = this.#keyOf(call);
-    if (key !== null && call.status !== null && call.status < 300) this.#done.set(key, this.#world.time.now());
+    const accepted = call.status !== null && call.status >= 200 && call.status < 300;
+    if (key !== null && accepted) this.#done.set(key, this.#world.time.now());
   }
 
   changed({ kind, uuid, after }: Parameters<NonNullable<Invariant['changed']>>[0]): void {

@@ -1,0 +1,245 @@
+/** A deliberate bug: one piece of the source replaced by another. */
+export interface Mutant {
+  readonly name: string;
+  readonly file: string;
+  /** Occurs exactly once in the file; else the list is out of date, and the run says so. */
+  readonly find: string;
+  readonly replace: string;
+  /** Invariants of which one must find it. */
+  readonly foundBy: readonly string[];
+}
+
+const DEFINITIONS = 'definitions present';
+const POWER = 'one power manager';
+const EVIDENCE = 'evidence before destruction';
+const HARM = 'no machine stops in service';
+const CEILING = 'unavailability ceiling';
+const FOREIGN = 'foreign nodes untouched';
+const ROLES = 'roles whole at the end';
+const REPEATED = 'no repeated destruction';
+const EXCLUSIVE = 'one deployment per pair';
+const SECRETS = 'no secret gets out';
+const SETTLED = 'ended is settled';
+const ENDS = 'comes to an end';
+
+/** What the simulation must find, in decide, actors, claims, the migration, the door and the clients. */
+export const MUTANTS: readonly Mutant[] = [
+  // --- decide
+  {
+    name: 'an instance is stopped without asking the application to let go',
+    file: 'machines/decide/leave.ts',
+    find: "if (membership.value !== 'out' || memory.removed !== true) {",
+    replace: 'if (membership === undefined) {',
+    foundBy: [EVIDENCE, HARM],
+  },
+  {
+    name: 'an application that does not say is taken for one that lets go',
+    file: 'machines/decide/leave.ts',
+    find: 'if (!membership.ok) return membership.decision;',
+    replace: "if (!membership.ok) (membership as unknown as { value: string }).value = 'out';",
+    foundBy: [EVIDENCE, HARM],
+  },
+  {
+    name: 'a node in maintenance is taken apart',
+    file: 'machines/decide/leave.ts',
+    find: 'if (here.maintenance) return wait(null, maintenanceReason(here, move.from), nodesAt(move.from));',
+    replace: '',
+    foundBy: [EVIDENCE],
+  },
+  {
+    name: 'evidence for a stop is only what Nova says',
+    file: 'machines/decide/leave.ts',
+    find: 'const evidence = [...bothNodes(move), watchInstances, MEMBERSHIP];',
+    replace: 'const evidence = [watchInstances];',
+    foundBy: [EVIDENCE],
+  },
+  {
+    name: 'an unfinished copy is good enough to unenroll the original',
+    file: 'machines/decide/copy.ts',
+    find: 'if (equal.value !== true) {',
+    replace: 'if (equal === undefined) {',
+    foundBy: [DEFINITIONS],
+  },
+  {
+    name: 'a node is unenrolled on what was seen before',
+    file: 'machines/decide/copy.ts',
+    find: 'evidence: [...bothNodes(move), instancesAt(move.from), DEFINITIONS, MEMBERSHIP],',
+    replace: 'evidence: [],',
+    foundBy: [EVIDENCE, DEFINITIONS],
+  },
+  {
+    name: 'a mark that cannot be read is no mark',
+    file: 'machines/decide/refusals.ts',
+    find: "if (node.marker === 'invalid') return foreign('claim', node, at, 'its extra.ephyra cannot be read');",
+    replace: "if (node.marker === 'invalid') return null;",
+    foundBy: [FOREIGN],
+  },
+  {
+    name: 'the mark of another deployment does not matter',
+    file: 'machines/decide/refusals.ts',
+    find: `if (!ours(node, move)) return foreign('claim', node, at, \`it belongs to deployment \${node.marker.deployment}\`);`,
+    replace: '',
+    foundBy: [FOREIGN],
+  },
+  {
+    name: 'a newer epoch does not matter',
+    file: 'machines/decide/refusals.ts',
+    find: 'if (node.marker.epoch > move.epoch) {',
+    replace: 'if (node.marker.epoch > Number.MAX_SAFE_INTEGER) {',
+    foundBy: [FOREIGN],
+  },
+  // --- actors
+  {
+    name: 'evidence may be ten minutes old',
+    file: 'src/actors/ensure.ts',
+    find: 'session.look(action.evidence, move, asked - deps.evidenceMs, questions),',
+    replace: 'session.look(action.evidence, move, asked - 600_000, questions),',
+    foundBy: [EVIDENCE, FOREIGN],
+  },
+  {
+    name: 'what the fresh look says is not looked at',
+    file: 'src/actors/ensure.ts',
+    find: "if (again.kind !== 'act' || !sameAction(again.action, action)) continue;",
+    replace: "if (again.kind !== 'act') (again as { kind: string; action: Action }).action = action;",
+    foundBy: [EVIDENCE, FOREIGN, REPEATED, HARM],
+  },
+  {
+    name: 'evidence may be gathered for ten minutes',
+    file: 'src/actors/ensure.ts',
+    find: 'const notAfter = asked + SLOW_EVIDENCE_MS;',
+    replace: 'const notAfter = asked + 600_000;',
+    foundBy: [EVIDENCE],
+  },
+  {
+    name: 'what was seen before an own change is still believed',
+    file: 'src/actors/session.ts',
+    find: `for (const of of lists) this.#changed.set(\`\${at} \${of}\`, seq);`,
+    replace: 'void lists;\n        void seq;',
+    foundBy: [EVIDENCE, REPEATED, POWER, DEFINITIONS],
+  },
+  {
+    name: 'a list that is behind has things done twice',
+    file: 'src/actors/ensure.ts',
+    find: 'if (session.didLately(action, LATELY_MS)) {',
+    replace: 'if (session.didLately(action, 0)) {',
+    foundBy: [REPEATED],
+  },
+  {
+    name: 'a cloud that does not answer has no nodes',
+    file: 'src/actors/survey.ts',
+    find: 'answer: { ok: false, why: error instanceof Error ? error.message : String(error) },',
+    replace: "answer: { ok: true, value: question.of === 'instances' ? indexInstances([]) : new Map() },",
+    foundBy: [POWER, EVIDENCE, FOREIGN, DEFINITIONS, REPEATED, ROLES],
+  },
+  {
+    name: 'two definitions are always equal',
+    file: 'src/actors/definitions.ts',
+    find: 'return compareDefinitions(original, copy);',
+    replace: 'return compareDefinitions(original, copy).slice(0, 0);',
+    foundBy: [DEFINITIONS],
+  },
+  {
+    name: 'unenrolling is believed to have happened',
+    file: 'src/actors/actions/node.ts',
+    find: 'await cloudAt(deps, action.at).ironic.deleteNode(move.uuid, { notAfter });',
+    replace: 'void cloudAt(deps, action.at).ironic.deleteNode;\n  void notAfter;\n  void move;',
+    foundBy: [POWER],
+  },
+  {
+    name: 'what is booted is told to everybody',
+    file: 'src/actors/actions/instance.ts',
+    find: 'await cloudAt(deps, action.at).nova.createServer(body);',
+    replace:
+      'deps.waiting(move.uuid, JSON.stringify(body));\n    await cloudAt(deps, action.at).nova.createServer(body);',
+    foundBy: [SECRETS],
+  },
+  // --- claims
+  {
+    name: 'the claim is never let go',
+    file: 'src/actors/actions/marker.ts',
+    find: "await cloudAt(deps, action.at).ironic.patchNode(move.uuid, [{ op: 'remove', path }])",
+    replace:
+      "await cloudAt(deps, action.at).ironic.patchNode(move.uuid, [{ op: 'add', path: path.concat('_was'), value: 1 }])",
+    foundBy: [ROLES, FOREIGN],
+  },
+  {
+    name: 'nodes are moved without being claimed',
+    file: 'machines/decide/leave.ts',
+    find: 'if (here.marker === null) return claim(move, here, instance);',
+    replace: '',
+    foundBy: [FOREIGN],
+  },
+  // --- the application
+  {
+    name: 'only own nodes count against the ceiling',
+    file: 'src/actors/gate.ts',
+    find: "full(out.length + others.length, deps.maxUnavailable, 'nodes') ??",
+    replace: "full(out.length, deps.maxUnavailable, 'nodes') ??",
+    foundBy: [CEILING],
+  },
+  {
+    name: 'nobody remembers who has been let go',
+    file: 'src/actors/gate.ts',
+    find: 'this.#left.set(next.uuid, next);',
+    replace: '',
+    foundBy: [CEILING],
+  },
+  {
+    name: 'the limit of a role is forgotten',
+    file: 'src/actors/gate.ts',
+    find: `(limit === undefined ? null : full(ofRole(), limit, \`nodes of role \${next.role}\`))`,
+    replace: '(limit === undefined || ofRole() < 0 ? null : null)',
+    foundBy: [CEILING],
+  },
+  {
+    name: 'an application that does not know is told to have let go',
+    file: 'src/wiring.ts',
+    find: "return { unknown: answer.reasons.join('; ') || 'it does not know' };",
+    replace: "return 'out';",
+    foundBy: [EVIDENCE, HARM],
+  },
+  // --- the migration and the door
+  {
+    name: 'whatever ends has completed',
+    file: 'machines/migration/machine.ts',
+    find: "if (home === 0) return { state: 'completed', note };",
+    replace: "if (home >= 0) return { state: 'completed', note };",
+    foundBy: [ROLES],
+  },
+  {
+    name: 'an abort has always brought everything back',
+    file: 'machines/migration/items.ts',
+    find: "fleet.arrived.filter((uuid) => fleet.items[uuid]?.place === 'moved').reverse();",
+    replace: "fleet.arrived.filter((uuid) => fleet.items[uuid]?.place === 'stuck').reverse();",
+    foundBy: [ROLES, SETTLED, ENDS],
+  },
+  {
+    name: 'marked nodes are not known again after a restart',
+    file: 'src/deployments/resume.ts',
+    find: "node !== null && node.marker !== null && node.marker !== 'invalid' && node.marker.deployment === deployment;",
+    replace: "node !== null && node.marker === 'invalid' && deployment === '';",
+    foundBy: [ROLES, CEILING, FOREIGN, SETTLED, ENDS],
+  },
+  {
+    name: 'locks keep nobody from starting',
+    file: 'src/deployments/rules.ts',
+    find: 'if (lock === undefined) return;',
+    replace: 'if (lock !== null) return;',
+    foundBy: [EXCLUSIVE],
+  },
+  {
+    name: 'a lock has expired as long as it has not',
+    file: 'src/deployments/locks.ts',
+    find: 'locks.filter((lock) => lock.expiresAt === null || lock.expiresAt > now);',
+    replace: 'locks.filter((lock) => lock.expiresAt === null || lock.expiresAt <= now);',
+    foundBy: [EXCLUSIVE],
+  },
+  // --- the clients
+  {
+    name: 'writes are sent again without a look',
+    file: 'src/openstack/http.ts',
+    find: "const repeatable = call.repeatable === true || call.method === 'GET' || call.method === 'HEAD';",
+    replace: 'const repeatable = call.method.length > 0;',
+    foundBy: [EVIDENCE, REPEATED],
+  },
+];
