@@ -23,8 +23,8 @@ const { values } = parseArgs({
 });
 
 const ROOT = rootOf(dirname(fileURLToPath(import.meta.url)));
-/** Inside node_modules, so that the copy finds its packages and nobody takes it for source. */
-const COPY = join(ROOT, 'node_modules/.cache/mutant');
+/** Where built things are, so that the copy finds its packages and nobody takes it for source. */
+const COPY = join(ROOT, 'dist/.mutant');
 const SOURCES = ['src', 'machines', 'plugins', 'test/simulation', 'test/support/world', 'test/support/invariants'];
 
 /** Where package.json is, from the source or from what it was built into. */
@@ -122,7 +122,11 @@ async function main(): Promise<number> {
     }
     survived += 1;
     const why =
-      found === null ? (code === 0 ? 'nothing was broken' : output.slice(-500)) : `broke "${found[2]}" instead`;
+      found === null
+        ? code === 0
+          ? 'nothing was broken'
+          : (output.trim().split('\n').at(-1) ?? '')
+        : `broke "${found[2]}" instead`;
     console.log(`SURVIVED  ${mutant.name}: ${why}, ${seconds} s`);
   }
   rmSync(COPY, { recursive: true, force: true });
