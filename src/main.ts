@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { ConfigError, checkConfig, configSecrets, loadConfig } from './config/index.ts';
-import { createLogger, createMetrics, Redactor, startHttp } from './observability/index.ts';
+import { createLogger, createMetrics, keepHeapSmall, Redactor, startHttp } from './observability/index.ts';
 import { CloudsError } from './openstack/cloud-files.ts';
 import { loadClouds } from './openstack/clouds.ts';
 import { systemClock } from './openstack/http.ts';
@@ -58,6 +58,7 @@ function check(path: string): void {
 }
 
 async function serve(path: string): Promise<void> {
+  keepHeapSmall();
   const config = loadConfig({ path, env: process.env });
   const redactor = new Redactor();
   redactor.register(configSecrets(config).map((secret) => secret.reveal()));
@@ -153,7 +154,15 @@ function version(): string {
   return 'unknown';
 }
 
+/** What Node says of an option that does not exist, without its stack. */
+const isUsage = (error: unknown): error is Error =>
+  error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
+
 main().catch((error: unknown) => {
+  if (isUsage(error)) {
+    process.stderr.write(`${error.message.split('. ', 1)[0]}. What there is: ephyra --help\n`);
+    process.exit(2);
+  }
   process.stderr.write(forOperator(error) ? `${error.message}\n` : `${error instanceof Error ? error.stack : error}\n`);
   process.exit(2);
 });

@@ -65,9 +65,12 @@ export class Survey {
   async read<Q extends Question>(question: Q, afterSeq: number, notBefore: number): Promise<Reading<Answers[Q['of']]>> {
     const key = keyOf(question);
     const last = this.#last.get(key);
-    if (last !== undefined && last.seq > afterSeq && last.at >= notBefore) return last as Reading<Answers[Q['of']]>;
+    // A clock that was set back makes old answers look new: what comes from the future is not taken.
+    const now = this.#clock.now();
+    const recent = ({ seq, at }: { seq: number; at: number }) => seq > afterSeq && at >= notBefore && at <= now;
+    if (last !== undefined && recent(last)) return last as Reading<Answers[Q['of']]>;
     const current = this.#underWay.get(key);
-    if (current !== undefined && current.seq > afterSeq && current.at >= notBefore) {
+    if (current !== undefined && recent(current)) {
       return (await current.reading) as Reading<Answers[Q['of']]>;
     }
     const seq = this.mark();

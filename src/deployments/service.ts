@@ -2,7 +2,7 @@ import type { ControlPlaneName, DeploymentId } from '../../machines/domain.ts';
 import type { Config } from '../config/types.ts';
 import type { Clock } from '../openstack/http.ts';
 import { isEnded } from '../store/state.ts';
-import type { DeepReadonly, Store, StoredDeployment, StoreState } from '../store/types.ts';
+import type { DeepReadonly, Store, StoredDeployment, StoredLock, StoreState } from '../store/types.ts';
 import type { Crew } from './crew.ts';
 import { holding, lockView } from './locks.ts';
 import type { PlanResult } from './plan.ts';
@@ -302,16 +302,19 @@ export class DeploymentService implements Deployments {
     const state = this.#state();
     const due = (record: DeepReadonly<StoredDeployment>) =>
       record.state === 'awaiting_approval' && record.approvalExpiresAt !== null && record.approvalExpiresAt <= now;
-    const expired = state.locks.filter((lock) => lock.expiresAt !== null && lock.expiresAt <= now).map(lockView);
-    const overdue = state.deployments.filter(due).map(({ id }) => id);
-    if (expired.length === 0 && overdue.length === 0) return;
-    await this.#deps.store.update((draft) => {
-      draft.locks = draft.locks.filter((lock) => lock.expiresAt === null || lock.expiresAt > now);
-      for (const record of draft.deployments.filter(due)) {
+    const over = (lock: DeepReadonly<StoredLock>) => lock.expiresAt !== null && lock.expiresAt <= now;
+    if (!state.locks.some(over) && !state.deployments.some(due)) return;
+    // Only what this very update ends is told: an approval or an unlock may have come before it.
+    const { expired, overdue } = await this.#deps.store.update((draft) => {
+      const expired = draft.locks.filter(over).map(lockView);
+      draft.locks = draft.locks.filter((lock) => !over(lock));
+      const records = draft.deployments.filter(due);
+      for (const record of records) {
         record.state = 'expired';
         record.endedAt = now;
         record.note = 'Nobody approved it in time.';
       }
+      return { expired, overdue: records.map(({ id }) => id) };
     });
     for (const lock of expired) this.#emit({ kind: 'lock', at: now, lock, event: 'expired', by: SYSTEM });
     for (const id of overdue) this.#tell(id, { type: 'expired' });

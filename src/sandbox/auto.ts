@@ -14,9 +14,9 @@ const QUICK: Pace = {
   poll: '250ms',
   soak: '1s',
   verify: { checks: 2, interval: '250ms' },
-  backoff: '500ms',
+  backoff: '250ms',
 };
-const DELAYS = { power: 100, verify: 100, clean: 300, deploy: 500, teardown: 150, resourceInterval: 600 };
+const DELAYS = { power: 100, verify: 100, clean: 200, deploy: 300, teardown: 100, resourceInterval: 400 };
 const HADOOP = { containerMs: 50, copiesPerSecond: 300, registerMs: 300 };
 
 const ALICE = 'U0ALICE';
@@ -103,6 +103,9 @@ async function tell(cast: Cast): Promise<void> {
   account.say('bob pressed Approve');
 
   account.chapter('SIGKILL in the middle');
+  // The kill comes after the rollback: a node on its way is tried anew from the beginning after a start.
+  await until('node-04 failed and is back in cp1', () => seen.wentBack('node-04'));
+  account.say('node-04 failed to deploy in cp2, again and again, and went back to cp1');
   await until('five nodes have moved', () => seen.movedTo('cp2') >= 5);
   await ephyra.kill();
   const halfMoved = seen.claimed();

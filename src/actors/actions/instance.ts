@@ -65,7 +65,11 @@ export async function serverBody(
     const [flavorRef, imageRef, ...networkIds] = await Promise.all([
       catalogue.idOf(at, 'flavor', known.flavor ?? spec.flavor),
       known.image
-        ? catalogue.idOf(at, 'image', known.image).catch(() => catalogue.idOf(at, 'image', spec.image))
+        ? catalogue.idOf(at, 'image', known.image).catch((error: unknown) => {
+            // Gone for good, not merely out of sight while Glance is down.
+            if (error instanceof NotInCatalogueError) return catalogue.idOf(at, 'image', spec.image);
+            throw error;
+          })
         : catalogue.idOf(at, 'image', spec.image),
       ...networks.map((network) => catalogue.idOf(at, 'network', network)),
     ]);
