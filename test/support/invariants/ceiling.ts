@@ -1,7 +1,6 @@
 import type { MemberChange } from '../world/application.ts';
 import { serves } from '../world/application.ts';
-import type { World } from '../world/world.ts';
-import type { Invariant } from './invariant.ts';
+import type { Invariant, Watched } from './invariant.ts';
 
 /**
  * Invariant 4: Ephyra takes no node out of the application when with it more would be out than allowed, counting every
@@ -9,9 +8,9 @@ import type { Invariant } from './invariant.ts';
  */
 export class UnavailabilityCeiling implements Invariant {
   readonly name = 'unavailability ceiling';
-  readonly #world: World;
+  readonly #world: Watched;
 
-  constructor(world: World) {
+  constructor(world: Watched) {
     this.#world = world;
   }
 

@@ -2,9 +2,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { INTERFACES } from '../../../src/sandbox/openstack/ironic/node-fields.ts';
 import type { NodeRecord, PortgroupRecord, PortRecord } from '../../../src/sandbox/openstack/records.ts';
 import type { Mirror } from '../world/mirror.ts';
-import type { World } from '../world/world.ts';
 import { FRESH_MS } from './evidence.ts';
-import type { Invariant } from './invariant.ts';
+import type { Invariant, Watched } from './invariant.ts';
 
 /** Everything that makes a node what it is, secrets unmasked. */
 interface Definition {
@@ -54,7 +53,7 @@ const PORTGROUP_FIELDS = [
 /** Invariant 1: every node's full definition, BMC secrets, ports and traits included, is in at least one Ironic. */
 export class DefinitionsPresent implements Invariant {
   readonly name = 'definitions present';
-  readonly #world: World;
+  readonly #world: Watched;
   readonly #original = new Map<string, Definition>();
   /** By control plane and node. */
   readonly #whole = new Map<string, boolean>();
@@ -62,7 +61,7 @@ export class DefinitionsPresent implements Invariant {
   /** What a person has just changed: until when it may still be what is copied. */
   readonly #previous = new Map<string, { readonly definition: Definition; readonly until: number }>();
 
-  constructor(world: World) {
+  constructor(world: Watched) {
     this.#world = world;
     for (const mirror of world.mirrors.values()) {
       for (const uuid of mirror.nodes.keys()) this.accept(uuid, mirror);

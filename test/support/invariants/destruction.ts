@@ -1,7 +1,6 @@
 import type { Call } from '../world/calls.ts';
 import { DESTRUCTIVE, describe } from '../world/calls.ts';
-import type { World } from '../world/world.ts';
-import type { Invariant } from './invariant.ts';
+import type { Invariant, Watched } from './invariant.ts';
 
 /**
  * Invariant 7: no destructive call is repeated on what it has succeeded on - the same instance, the same life of a node -
@@ -10,13 +9,13 @@ import type { Invariant } from './invariant.ts';
  */
 export class NoRepeatedDestruction implements Invariant {
   readonly name = 'no repeated destruction';
-  readonly #world: World;
+  readonly #world: Watched;
   /** When it succeeded, by what was done to what. */
   readonly #done = new Map<string, number>();
   /** When the last whole list that a process has received was asked for, by process, service and control plane. */
   readonly #looked = new Map<string, number>();
 
-  constructor(world: World) {
+  constructor(world: Watched) {
     this.#world = world;
   }
 

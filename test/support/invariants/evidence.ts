@@ -1,8 +1,7 @@
 import type { MembershipAnswer } from '../world/application.ts';
 import type { Call } from '../world/calls.ts';
 import { DESTRUCTIVE, describe } from '../world/calls.ts';
-import type { World } from '../world/world.ts';
-import type { Invariant } from './invariant.ts';
+import type { Invariant, Watched } from './invariant.ts';
 import { Knowledge, type NodeSaid, type Told } from './knowledge.ts';
 
 /**
@@ -21,12 +20,12 @@ const BROKEN: ReadonlySet<string> = new Set(['deploy failed', 'error']);
  */
 export class Evidence implements Invariant {
   readonly name = 'evidence before destruction';
-  readonly #world: World;
+  readonly #world: Watched;
   readonly #knowledge = new Knowledge();
   /** When the last write about a node came to its end, by process, control plane, service and node. */
   readonly #ended = new Map<string, number>();
 
-  constructor(world: World) {
+  constructor(world: Watched) {
     this.#world = world;
   }
 

@@ -1,7 +1,6 @@
 import { isEnded } from '../../../src/store/state.ts';
 import type { DeepReadonly, StoreState } from '../../../src/store/types.ts';
-import type { World } from '../world/world.ts';
-import type { Invariant } from './invariant.ts';
+import type { Invariant, Watched } from './invariant.ts';
 import { markerIn } from './knowledge.ts';
 
 /**
@@ -10,10 +9,10 @@ import { markerIn } from './knowledge.ts';
  */
 export class OneDeployment implements Invariant {
   readonly name = 'one deployment per pair';
-  readonly #world: World;
+  readonly #world: Watched;
   readonly #started = new Set<string>();
 
-  constructor(world: World) {
+  constructor(world: Watched) {
     this.#world = world;
   }
 

@@ -1,7 +1,6 @@
 import type { Call } from '../world/calls.ts';
 import { DESTRUCTIVE, describe, isWrite } from '../world/calls.ts';
-import type { World } from '../world/world.ts';
-import type { Invariant } from './invariant.ts';
+import type { Invariant, Watched } from './invariant.ts';
 import { Knowledge, type NodeSaid } from './knowledge.ts';
 
 /**
@@ -12,12 +11,12 @@ import { Knowledge, type NodeSaid } from './knowledge.ts';
  */
 export class ForeignUntouched implements Invariant {
   readonly name = 'foreign nodes untouched';
-  readonly #world: World;
+  readonly #world: Watched;
   readonly #knowledge = new Knowledge();
   /** When a process was first told that a node is not its own. */
   readonly #toldAt = new Map<string, number>();
 
-  constructor(world: World) {
+  constructor(world: Watched) {
     this.#world = world;
   }
 

@@ -1,6 +1,5 @@
 import type { MemberChange } from '../world/application.ts';
-import type { World } from '../world/world.ts';
-import type { Invariant } from './invariant.ts';
+import type { Invariant, Watched } from './invariant.ts';
 
 /**
  * Invariant 3, seen from the application: no machine stops under a member that is in service, unless a person or bad luck
@@ -8,9 +7,9 @@ import type { Invariant } from './invariant.ts';
  */
 export class NoHarm implements Invariant {
   readonly name = 'no machine stops in service';
-  readonly #world: World;
+  readonly #world: Watched;
 
-  constructor(world: World) {
+  constructor(world: Watched) {
     this.#world = world;
   }
 

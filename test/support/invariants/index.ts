@@ -1,4 +1,3 @@
-import type { World } from '../world/world.ts';
 import { UnavailabilityCeiling } from './ceiling.ts';
 import { DefinitionsPresent } from './definitions.ts';
 import { NoRepeatedDestruction } from './destruction.ts';
@@ -6,7 +5,7 @@ import { Evidence } from './evidence.ts';
 import { OneDeployment } from './exclusive.ts';
 import { ForeignUntouched } from './foreign.ts';
 import { NoHarm } from './harm.ts';
-import type { Invariant } from './invariant.ts';
+import type { Invariant, Watched } from './invariant.ts';
 import { OnePowerManager } from './power.ts';
 import { RolesWhole } from './roles.ts';
 import { NoSecrets } from './secrets.ts';
@@ -15,7 +14,7 @@ import { NoSecrets } from './secrets.ts';
  * The invariants of DESIGN section 5, all but the tenth: that Slack has no influence shows only when two worlds are
  * compared, see `slack.ts`.
  */
-export const allInvariants: readonly ((world: World) => Invariant)[] = [
+export const allInvariants: readonly ((world: Watched) => Invariant)[] = [
   (world) => new DefinitionsPresent(world),
   (world) => new OnePowerManager(world),
   (world) => new Evidence(world),

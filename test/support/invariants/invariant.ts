@@ -1,8 +1,19 @@
 import type { Change } from '../../../src/deployments/types.ts';
 import type { ChangeEvent } from '../../../src/sandbox/openstack/types.ts';
 import type { DeepReadonly, StoreState } from '../../../src/store/types.ts';
-import type { MemberChange, MembershipAnswer } from '../world/application.ts';
+import type { Application, MemberChange, MembershipAnswer } from '../world/application.ts';
 import type { Call } from '../world/calls.ts';
+import type { World } from '../world/world.ts';
+
+/** What a watcher may look at: the simulated world, or the sandbox with a real process in front of it. */
+export type Watched = Pick<
+  World,
+  'planes' | 'mirrors' | 'mirror' | 'plane' | 'blamed' | 'roles' | 'disk' | 'record' | 'violate'
+> & {
+  readonly application: Pick<Application, 'get' | 'members'>;
+  readonly time: Pick<World['time'], 'now'>;
+  readonly options: Pick<World['options'], 'roleMax'>;
+};
 
 /**
  * One invariant of DESIGN section 5 as a watcher of the emulated world. It is told of everything the moment it happens,

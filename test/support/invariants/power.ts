@@ -1,6 +1,5 @@
 import type { Call } from '../world/calls.ts';
-import type { World } from '../world/world.ts';
-import type { Invariant } from './invariant.ts';
+import type { Invariant, Watched } from './invariant.ts';
 
 /**
  * Invariant 2: at most one Ironic manages a node's power. The witness is the BMC's side: which control plane could have
@@ -9,9 +8,9 @@ import type { Invariant } from './invariant.ts';
  */
 export class OnePowerManager implements Invariant {
   readonly name = 'one power manager';
-  readonly #world: World;
+  readonly #world: Watched;
 
-  constructor(world: World) {
+  constructor(world: Watched) {
     this.#world = world;
   }
 

@@ -1,7 +1,6 @@
 import type { DeepReadonly, StoreState } from '../../../src/store/types.ts';
 import { serves } from '../world/application.ts';
-import type { World } from '../world/world.ts';
-import type { Invariant } from './invariant.ts';
+import type { Invariant, Watched } from './invariant.ts';
 
 /**
  * Invariant 6: every role has as many healthy members at the end as at the start, or the deployment did not end
@@ -9,10 +8,10 @@ import type { Invariant } from './invariant.ts';
  */
 export class RolesWhole implements Invariant {
   readonly name = 'roles whole at the end';
-  readonly #world: World;
+  readonly #world: Watched;
   readonly #judged = new Set<string>();
 
-  constructor(world: World) {
+  constructor(world: Watched) {
     this.#world = world;
   }
 

@@ -1,7 +1,6 @@
 import type { Change } from '../../../src/deployments/types.ts';
 import type { DeepReadonly, StoreState } from '../../../src/store/types.ts';
-import type { World } from '../world/world.ts';
-import type { Invariant } from './invariant.ts';
+import type { Invariant, Watched } from './invariant.ts';
 
 /** Beginnings of every secret of the world: BMC passwords, Keystone's password, tokens, user data in text and base64. */
 const SECRETS = /bmc-secret-|keystone-secret|gAAAAA|userdata-secret|dXNlcmRhdGEtc2VjcmV0/;
@@ -11,10 +10,10 @@ const EVERY = 8;
 /** Invariant 9: no secret is in a log line, in what faces show, in a metric, in an answer, in an error or on disk. */
 export class NoSecrets implements Invariant {
   readonly name = 'no secret gets out';
-  readonly #world: World;
+  readonly #world: Watched;
   #told = 0;
 
-  constructor(world: World) {
+  constructor(world: Watched) {
     this.#world = world;
   }
 
