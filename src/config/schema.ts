@@ -198,7 +198,7 @@ const deployment = z.strictObject({
     .strictObject({ required: flag().default(true), allowSelf: flag().default(false), expires: duration('4h') })
     .describe('{ required: true, allowSelf: false, expires: 4h }')
     .prefault({}),
-  poll: duration('5s'),
+  poll: duration('10s'),
   verify: z
     .strictObject({ checks: count(1, 'a number, at least 1').default(3), interval: duration('10s') })
     .describe('{ checks: 3, interval: 10s }')

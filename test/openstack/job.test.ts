@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { realBackend } from './real.ts';
 import { RealFleet } from './support/fleet.ts';
-import { type RealStage, setTheStage } from './support/stage.ts';
+import { callsBetween, type RealStage, setTheStage } from './support/stage.ts';
 
 const ALICE = 'U0ALICE';
 const BOB = 'U0BOB';
@@ -86,7 +86,7 @@ describe('the real job', () => {
     const all = calls.all - before.all;
     const writes = calls.writes - before.writes;
     process.stdout.write(
-      `Calls of the move of ${NODES} nodes, plan included: ${all} (${all / NODES} a node), of which ${writes} writes (${writes / NODES} a node)\n${calls.lines.join('\n')}\n`,
+      `Calls of the move of ${NODES} nodes, plan included: ${all} (${all / NODES} a node), of which ${writes} writes (${writes / NODES} a node)\n${callsBetween(before, calls)}\n`,
     );
     expect(await cp2.definitions()).toEqual(original);
     expect(await cp1.nodes()).toHaveLength(0);

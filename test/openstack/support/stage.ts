@@ -13,13 +13,20 @@ import { listenSlack } from '../../../src/sandbox/slack/index.ts';
 import { stateDirectory } from '../real.ts';
 import type { RealFleet } from './fleet.ts';
 
+export interface Calls {
+  readonly all: number;
+  readonly writes: number;
+  /** By control plane, method, route and status. */
+  readonly of: ReadonlyMap<string, number>;
+}
+
 /** Everything the real job needs besides OpenStack: Hadoop and Slack emulated, Ephyra as in production. */
 export interface RealStage {
   readonly ephyra: EphyraProcess;
   readonly channel: Channel;
   readonly hadoop: Hadoop;
   /** Requests to OpenStack since the process started, by Ephyra's own count. */
-  calls(): Promise<{ all: number; writes: number; lines: string[] }>;
+  calls(): Promise<Calls>;
   close(): Promise<void>;
 }
 
@@ -59,7 +66,8 @@ export async function setTheStage(fleets: readonly RealFleet[]): Promise<RealSta
       deployment: {
         maxUnavailable: 2,
         canary: 0,
-        poll: '5s',
+        // Seldom enough for a deploy that takes half a minute: a node that waits costs a list a tick.
+        poll: '8s',
         verify: { checks: 2, interval: '1s' },
         retries: { attempts: 3, backoff: '3s', maxBackoff: '30s' },
       },
@@ -141,22 +149,31 @@ function followServers(fleets: readonly RealFleet[], hadoop: Hadoop): { stop(): 
   };
 }
 
-async function countCalls(httpUrl: string): Promise<{ all: number; writes: number; lines: string[] }> {
+async function countCalls(httpUrl: string): Promise<Calls> {
   const text = await (await fetch(`${httpUrl}/metrics`)).text();
   const lines = text.split('\n').filter((line) => line.startsWith('ephyra_openstack_requests_total{'));
   let all = 0;
   let writes = 0;
-  const shown: [number, string][] = [];
+  const of = new Map<string, number>();
   for (const line of lines) {
     const count = Number(line.slice(line.lastIndexOf(' ') + 1));
     const label = (name: string) => new RegExp(`${name}="([^"]*)"`).exec(line)?.[1] ?? '';
     all += count;
     const isToken = label('route') === '/v3/auth/tokens';
     if (!isToken && label('method') !== 'GET') writes += count;
-    shown.push([count, `${label('control_plane')} ${label('method').padEnd(6)} ${label('route')} ${label('status')}`]);
+    of.set(`${label('control_plane')} ${label('method').padEnd(6)} ${label('route')} ${label('status')}`, count);
   }
-  shown.sort((a, b) => b[0] - a[0]);
-  return { all, writes, lines: shown.map(([count, what]) => `${String(count).padStart(5)}  ${what}`) };
+  return { all, writes, of };
+}
+
+/** What was called between two counts, one line for each kind of call, the most frequent first. */
+export function callsBetween(before: Calls, after: Calls): string {
+  return [...after.of]
+    .map(([what, count]) => ({ what, count: count - (before.of.get(what) ?? 0) }))
+    .filter(({ count }) => count > 0)
+    .sort((a, b) => b.count - a.count)
+    .map(({ what, count }) => `${String(count).padStart(5)}  ${what}`)
+    .join('\n');
 }
 
 function freePort(): Promise<number> {

@@ -39,7 +39,7 @@ describe('the example configuration', () => {
       userData: null,
       metadata: {},
     });
-    expect(config.deployment).toMatchObject({ maxUnavailable: 2, soakMs: 30_000, pollMs: 3_000 });
+    expect(config.deployment).toMatchObject({ maxUnavailable: 2, soakMs: 30_000, pollMs: 10_000 });
     expect(config.slack?.mode).toBe('socket');
     expect(config.store).toBe('/var/lib/ephyra/ephyra.json');
     expect(config.warnings).toEqual([]);
