@@ -17,8 +17,9 @@ import { loadBmcSecrets } from './config/bmcSecrets.ts';
 import type { Config } from './config/types.ts';
 import { Crew } from './deployments/crew.ts';
 import { makePlan } from './deployments/plan.ts';
+import { Recovery } from './deployments/recovery.ts';
 import type { RunListener, Timers } from './deployments/run.ts';
-import { DeploymentService } from './deployments/service.ts';
+import { DeploymentService, SYSTEM } from './deployments/service.ts';
 import { type Logger, logChanges, type Metrics, observeChanges } from './observability/index.ts';
 import type { CloudConfig, CloudsFile } from './openstack/clouds.ts';
 import { loadClouds } from './openstack/clouds.ts';
@@ -183,12 +184,21 @@ export async function wire(
     onError: (error, deployment) => log.error({ err: error, deployment }, 'deployment trouble'),
     ...(means.timers === undefined ? {} : { timers: means.timers }),
   });
+  const recovery = new Recovery({
+    config,
+    store,
+    survey,
+    clock,
+    by: SYSTEM,
+    onError: (error) => log.error({ err: error }, 'looking for marks failed'),
+  });
   const deployments = new DeploymentService({
     config,
     store,
     clock,
     nonce: means.nonce,
     crew,
+    recovery,
     plan: async ({ source, target, options }) => {
       const result = await makePlan(
         {

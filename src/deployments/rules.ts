@@ -63,11 +63,32 @@ export function refuseLocked(state: State, { source, target }: Pair, now: number
 /** Locks, and deployments that share a control plane with this one. */
 export function refuseStart(state: State, pair: Pair, now: number): void {
   refuseLocked(state, pair, now);
+  refuseBusy(state, pair, () => true);
+}
+
+/** What was recorded long ago starts only when nothing else has a claim on its control planes. */
+export function refuseBusyBut(state: State, record: DeepReadonly<StoredDeployment>): void {
+  // Of several that were found, none moves before it is decided about, so they do not keep each other from it.
+  refuseBusy(
+    state,
+    record,
+    (other) => other.id !== record.id && !(record.state === 'found' && other.state === 'found'),
+  );
+}
+
+function refuseBusy(state: State, pair: Pair, counts: (record: DeepReadonly<StoredDeployment>) => boolean): void {
   const mine = [pair.source, pair.target];
   const busy = state.deployments.find(
-    (record) => !isEnded(record) && (mine.includes(record.source) || mine.includes(record.target)),
+    (record) => !isEnded(record) && (mine.includes(record.source) || mine.includes(record.target)) && counts(record),
   );
   if (busy === undefined) return;
+  if (busy.state === 'found') {
+    throw new Refused(
+      'busy',
+      `Nodes of ${busy.id} (${busy.source}→${busy.target}) are under way, and nobody has decided about them yet.`,
+      `Finish moving them: /ephyra approve ${busy.id}; or bring them back: /ephyra abort ${busy.id}`,
+    );
+  }
   throw new Refused(
     'busy',
     `Deployment ${busy.id} (${busy.source}→${busy.target}) is ${inWords(busy.state)}.`,
@@ -94,7 +115,7 @@ export function refuseApproval(
   allowSelf: boolean,
   now: number,
 ): void {
-  if (record.state !== 'awaiting_approval') {
+  if (record.state !== 'awaiting_approval' && record.state !== 'found') {
     const by = record.approval === null ? '' : `, approved by ${record.approval.by.display}`;
     throw new Refused('wrong_state', `${record.id} is ${inWords(record.state)}${by}.`, 'See it: /ephyra status');
   }
@@ -175,4 +196,4 @@ export function newRecord(
 
 export const scopeName = (scope: string): string => (scope === 'all' ? 'Everything' : scope);
 export const scopeWord = (scope: string): string => (scope === 'all' ? '' : ` ${scope}`);
-const inWords = (state: string): string => state.replaceAll('_', ' ');
+export const inWords = (state: string): string => state.replaceAll('_', ' ');

@@ -6,12 +6,15 @@ import type { DeepReadonly, Store, StoredDeployment, StoredLock, StoreState } fr
 import type { Crew } from './crew.ts';
 import { holding, lockView } from './locks.ts';
 import type { PlanResult } from './plan.ts';
+import type { Recovery } from './recovery.ts';
 import type { RefusedAnswer } from './refusals.ts';
 import { claimed, granted, Refused, refused } from './refusals.ts';
 import {
   ended,
+  inWords,
   newRecord,
   refuseApproval,
+  refuseBusyBut,
   refuseLocked,
   refuseReopening,
   refuseRequest,
@@ -46,6 +49,8 @@ export interface ServiceDeps {
   readonly plan: (request: DeployRequest) => Promise<PlanResult>;
   /** Carries deployments out. */
   readonly crew: Crew;
+  /** Looks for marks after a start, before anything goes on. */
+  readonly recovery: Recovery;
   /** A listener that throws is our bug, never a reason to stop. */
   readonly onListenerError: (error: unknown) => void;
 }
@@ -108,6 +113,8 @@ export class DeploymentService implements Deployments {
     }
     const { plan, problems } = await this.#deps.plan(request);
     if (plan === null || problems.length > 0) return this.#planFailed(request, problems);
+    const unseen = await this.#unseen(request);
+    if (unseen !== null) return unseen;
 
     const recorded = await claimed(
       this.#deps.store.update((draft) => {
@@ -132,6 +139,8 @@ export class DeploymentService implements Deployments {
   async approve(request: DecisionRequest & { digest?: string }): Promise<Answer<DeploymentView>> {
     const record = this.#find(request.id);
     if (record === undefined) return this.#noDeployment();
+    const unseen = await this.#unseen(record);
+    if (unseen !== null) return unseen;
     const stale = this.#now() - record.requestedAt > PLAN_KEEPS_MS;
     if (record.state === 'awaiting_approval' && stale) {
       const changed = await this.#replan(record);
@@ -141,16 +150,24 @@ export class DeploymentService implements Deployments {
       this.#deps.store.update((draft) => {
         const found = draft.deployments.find(({ id }) => id === record.id);
         if (found === undefined) throw this.#gone(record.id);
+        if (found.state !== record.state) throw this.#changed(found);
         refuseApproval(found, request, this.#deps.config.deployment.approval.allowSelf, this.#now());
         refuseLocked(draft, found, this.#now());
+        refuseBusyBut(draft, found);
         found.approval = { by: request.by, at: this.#now() };
-        found.state = this.#deps.config.deployment.canary > 0 ? 'canary' : 'rolling';
-        found.startedAt = this.#now();
+        found.startedAt ??= this.#now();
+        if (found.state === 'awaiting_approval') {
+          found.state = this.#deps.config.deployment.canary > 0 ? 'canary' : 'rolling';
+          return 'new';
+        }
+        found.state = 'rolling';
+        found.note = null;
+        return 'reopened';
       }),
     );
     if (!approved.ok) return approved;
     this.#tell(record.id, { type: 'approved', by: request.by });
-    this.#deps.crew.start(record.id, 'new');
+    this.#deps.crew.start(record.id, approved.value);
     return this.#answer(record.id);
   }
 
@@ -163,6 +180,13 @@ export class DeploymentService implements Deployments {
       this.#deps.store.update((draft) => {
         const found = this.#must(draft, record.id);
         if (isEnded(found)) throw ended(found, 'There is nothing to stop.');
+        if (found.state === 'found') {
+          throw new Refused(
+            'wrong_state',
+            `${found.id} stands still already, with nodes half-way.`,
+            `Finish moving them: /ephyra approve ${found.id}; or bring them back: /ephyra abort ${found.id}`,
+          );
+        }
         if (found.intent === 'abort') {
           throw new Refused(
             'wrong_state',
@@ -184,17 +208,26 @@ export class DeploymentService implements Deployments {
   async abort(request: DecisionRequest): Promise<Answer<DeploymentView>> {
     const record = this.#find(request.id);
     if (record === undefined) return this.#noDeployment();
+    const unseen = isEnded(record) ? await this.#unseen(record) : null;
+    if (unseen !== null) return unseen;
     const aborted = await claimed(
       this.#deps.store.update((draft) => {
         const found = this.#must(draft, record.id);
+        // What was asked to be withdrawn is not what is half-way now.
+        if (found.state === 'found' && record.state !== 'found') throw this.#changed(found);
         if (found.state === 'rolled_back' || found.state === 'expired' || found.startedAt === null) {
           if (isEnded(found)) throw ended(found, 'No node is anywhere but in its source.');
         }
         const reopen = isEnded(found);
         if (reopen) refuseReopening(draft, found, this.#now());
+        if (found.state === 'found') {
+          refuseLocked(draft, found, this.#now());
+          refuseBusyBut(draft, found);
+        }
         found.intent = 'abort';
         found.intentBy = request.by;
-        if (!reopen) return withdraw(found, request.by, this.#now());
+        if (!reopen && found.state !== 'found') return withdraw(found, request.by, this.#now());
+        found.startedAt ??= this.#now();
         found.state = 'rolling_back';
         found.endedAt = null;
         found.endedBy = null;
@@ -289,11 +322,23 @@ export class DeploymentService implements Deployments {
     });
   }
 
-  /** Goes on with what was under way when the process ended. */
+  /**
+   * Goes on with what was under way when the process ended, once the marks have been looked at; asks about what the store
+   * does not know.
+   */
   resume(): void {
-    for (const record of this.#state().deployments) {
-      if (!isEnded(record) && record.state !== 'awaiting_approval') this.#deps.crew.start(record.id, 'resumed');
-    }
+    const notice = (message: string, remedy: string) =>
+      this.#emit({ kind: 'notice', at: this.#now(), message, remedy });
+    this.#deps.recovery.begin({
+      goOn: (id) => this.#deps.crew.start(id, 'resumed'),
+      found: (id) => this.#tell(id, { type: 'found' }),
+      odd: ({ at, name, why, remedy }) => notice(`The mark on ${name} in ${at} is not understood: ${why}.`, remedy),
+      unanswered: ([one, other], why) =>
+        notice(
+          `After its start Ephyra cannot see what is under way between ${one} and ${other}: ${why}`,
+          'It asks again until both have answered; nothing between them goes on before.',
+        ),
+    });
   }
 
   /** Ends approvals and locks whose time has come; to be called every few seconds. */
@@ -323,6 +368,7 @@ export class DeploymentService implements Deployments {
   /** Takes no more requests and lets go of what is under way; the next start finds it again. */
   async close(): Promise<void> {
     this.#closing = true;
+    this.#deps.recovery.close();
     await this.#deps.crew.close();
   }
 
@@ -358,6 +404,25 @@ export class DeploymentService implements Deployments {
 
   #gone(id: DeploymentId): Refused {
     return new Refused('no_deployment', `There is no deployment ${id} any more.`, 'See them: /ephyra list');
+  }
+
+  #changed(found: StoredDeployment): Refused {
+    return new Refused(
+      'wrong_state',
+      `${found.id} is not what it was a moment ago: ${found.note ?? inWords(found.state)}`,
+      'Look at its card, then decide: /ephyra status',
+    );
+  }
+
+  /** Null when the marks have been looked at since the start; else the refusal: something may be under way unknown. */
+  async #unseen({ source, target }: { source: ControlPlaneName; target: ControlPlaneName }) {
+    const why = await this.#deps.recovery.looked(source, target);
+    if (why === null) return null;
+    return refused(
+      'busy',
+      `Since its start Ephyra has not seen whether nodes are under way between ${source} and ${target}: ${why}`,
+      'It asks every few seconds. Repair what does not answer, then try again.',
+    );
   }
 
   #answer(id: DeploymentId): Answer<DeploymentView> {

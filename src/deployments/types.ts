@@ -128,6 +128,8 @@ export interface PlannedNode {
 /** DESIGN section 6. */
 export const DEPLOYMENT_STATES = [
   'awaiting_approval',
+  // Its nodes bear marks, and the store knows nothing of it or something else: a person decides how it goes on.
+  'found',
   'canary',
   'soaking',
   'rolling',
@@ -212,7 +214,9 @@ export type Change =
       readonly lock: LockView;
       readonly event: 'locked' | 'unlocked' | 'expired';
       readonly by: Actor;
-    };
+    }
+  /** Something that belongs to no deployment and that a person should know. Plain text. */
+  | { readonly kind: 'notice'; readonly at: number; readonly message: string; readonly remedy: string };
 
 export type DeploymentEvent =
   | { readonly type: 'requested' }
@@ -220,6 +224,7 @@ export type DeploymentEvent =
   | { readonly type: 'expired' }
   | { readonly type: 'state'; readonly from: DeploymentState; readonly to: DeploymentState }
   | { readonly type: 'resumed' }
+  | { readonly type: 'found' }
   | { readonly type: 'stop_requested'; readonly by: Actor }
   | { readonly type: 'abort_requested'; readonly by: Actor | null }
   | { readonly type: 'gate'; readonly open: boolean; readonly reason: string }

@@ -25,6 +25,9 @@ export function lineFor(change: Change): Line {
       fields: { lock: lock.id, scope: lock.scope, owner: lock.owner.id, by: by.id, via: by.via, reason: lock.reason },
     };
   }
+  if (change.kind === 'notice') {
+    return { level: 'warn', message: 'notice', fields: { notice: change.message, remedy: change.remedy } };
+  }
   const { deployment, event } = change;
   const line = deploymentLine(deployment, event);
   const { source, target } = deployment;
@@ -66,6 +69,12 @@ function deploymentLine(deployment: DeploymentView, event: DeploymentEvent): Lin
     }
     case 'resumed':
       return { level: 'info', message: 'deployment resumed', fields: { state: deployment.state } };
+    case 'found':
+      return {
+        level: 'warn',
+        message: 'deployment found by its marks',
+        fields: { nodes: deployment.nodes.length, note: deployment.note },
+      };
     case 'stop_requested':
       return { level: 'info', message: 'stop requested', fields: { by: event.by.id, via: event.by.via } };
     case 'abort_requested':

@@ -41,7 +41,7 @@ class ChangeCounter {
   }
 
   count(change: Change): void {
-    if (change.kind === 'lock') return;
+    if (change.kind !== 'deployment') return;
     const { deployment, event } = change;
     const metrics = this.#metrics;
     const sides = { source: deployment.source, target: deployment.target };

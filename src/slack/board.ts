@@ -3,7 +3,7 @@ import { FINAL_STATES } from '../deployments/types.ts';
 import { message } from './blocks.ts';
 import { cardBlockId, presentCard } from './card.ts';
 import type { Outbox } from './outbox.ts';
-import { lockLine, type ThreadLine, threadLines, threadMessage } from './thread.ts';
+import { lockLine, noticeLine, type ThreadLine, threadLines, threadMessage } from './thread.ts';
 import type { Clock, Log, SlackMessage } from './types.ts';
 import { type Place, SlackProblem, type SlackWeb } from './web.ts';
 
@@ -277,8 +277,9 @@ export function createBoard(setup: {
   }
 
   function take(change: Change): void {
-    if (change.kind === 'lock') {
-      notices.push({ text: lockLine(change), blockId: nextBlockId(), lookSince: null });
+    if (change.kind !== 'deployment') {
+      const text = change.kind === 'lock' ? lockLine(change) : noticeLine(change);
+      notices.push({ text, blockId: nextBlockId(), lookSince: null });
       if (notices.length > MAX_NOTICES) notices.shift();
       outbox.want(channel, 'notices', 0, sendNotices);
       return;

@@ -48,7 +48,7 @@ export function presentCard(view: DeploymentView, now: number, options: { readon
   ];
   if (view.note !== null && view.note !== '') blocks.push(section(`⚠️ ${safe(view.note, 600)}`));
   const flying = inFlight(view.nodes);
-  if (flying !== '') blocks.push(section(`*Under way*\n${flying}`));
+  if (flying !== '') blocks.push(section(`*${view.state === 'found' ? 'Standing half-way' : 'Under way'}*\n${flying}`));
   const failed = failures(view.nodes);
   if (failed !== '') blocks.push(section(`*Failures*\n${failed}`));
   if (options.buttons) {
@@ -94,6 +94,7 @@ function facts(view: DeploymentView, now: number): [string, string][] {
 
 function approval(view: DeploymentView): string {
   if (view.approval !== null) return `by ${who(view.approval.by)}, ${at(view.approval.at)}`;
+  if (view.state === 'found') return 'a decision is needed';
   if (view.state === 'awaiting_approval') {
     return view.approvalExpiresAt === null ? 'needed' : `needed before ${at(view.approvalExpiresAt)}`;
   }
@@ -167,6 +168,7 @@ function footer(view: DeploymentView): string {
 /** Which decisions make sense in a state. Where the list is empty the card has no buttons. */
 const BUTTONS = {
   awaiting_approval: ['approve', 'abort'],
+  found: ['approve', 'abort'],
   canary: ['stop', 'abort'],
   soaking: ['stop', 'abort'],
   rolling: ['stop', 'abort'],
@@ -191,16 +193,27 @@ function buttons(view: DeploymentView): ActionsBlock | null {
 
 function button(name: ButtonName, view: DeploymentView): Button {
   const by = tally(view.nodes);
+  const found = view.state === 'found';
   const { label, title, text, confirm, style } = {
-    approve: {
-      label: 'Approve',
-      title: `Move ${count(view.nodes.length, 'node')}?`,
-      text:
-        `${count(view.nodes.length, 'node')} will leave ${view.source} for ${view.target}, ` +
-        `up to ${view.maxUnavailable} at once. Moving begins at once.`,
-      confirm: 'Approve',
-      style: 'primary' as const,
-    },
+    approve: found
+      ? {
+          label: 'Finish moving',
+          title: 'Finish moving these nodes?',
+          text:
+            `${count(by.moving + by.going_back, 'node')} half-way will go on to ${view.target}` +
+            (by.waiting === 0 ? '.' : `, and ${by.waiting} that have not begun will follow.`),
+          confirm: 'Finish moving',
+          style: 'primary' as const,
+        }
+      : {
+          label: 'Approve',
+          title: `Move ${count(view.nodes.length, 'node')}?`,
+          text:
+            `${count(view.nodes.length, 'node')} will leave ${view.source} for ${view.target}, ` +
+            `up to ${view.maxUnavailable} at once. Moving begins at once.`,
+          confirm: 'Approve',
+          style: 'primary' as const,
+        },
     stop: {
       label: 'Stop',
       title: 'Stop this deployment?',
@@ -211,13 +224,18 @@ function button(name: ButtonName, view: DeploymentView): Button {
       style: undefined,
     },
     abort: {
-      label: 'Abort',
-      title: view.state === 'awaiting_approval' ? 'Withdraw this deployment?' : 'Abort and take everything back?',
+      label: found ? 'Bring back' : 'Abort',
+      title:
+        view.state === 'awaiting_approval'
+          ? 'Withdraw this deployment?'
+          : found
+            ? 'Bring these nodes back?'
+            : 'Abort and take everything back?',
       text:
         view.state === 'awaiting_approval'
           ? 'Nothing has moved yet, and nothing will.'
           : `${count(by.moved + by.moving, 'node')} will go back to ${view.source}, newest first. This takes as long as moving them did.`,
-      confirm: 'Abort',
+      confirm: found ? 'Bring back' : 'Abort',
       style: 'danger' as const,
     },
   }[name];

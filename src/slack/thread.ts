@@ -42,6 +42,8 @@ export function threadLines(change: DeploymentChange): ThreadLine[] {
       return state(view, event.to);
     case 'resumed':
       return [other('🔁 Ephyra was started again and goes on with the same nodes.')];
+    case 'found':
+      return [other(question(view), { urgent: true, broadcast: true })];
     case 'stop_requested':
     case 'abort_requested':
       return [other(ending(view, event), { urgent: true, broadcast: true })];
@@ -97,6 +99,20 @@ function requested(view: DeploymentView): ThreadLine[] {
   const more = (n: number) => `    … and ${n} more`;
   const shown = left.length > 20 ? [...left.slice(0, 20), more(left.length - 20)] : left;
   return [order, other(`🚫 Left out:\n${fitLines(shown, 1200, more)}`)];
+}
+
+/** What only people can say: how it goes on with nodes of which the store does not know what is wanted. */
+function question(view: DeploymentView): string {
+  const id = safe(view.id, 60);
+  return (
+    `${STATE_SIGNS.found} *Half-way, and nobody has said what becomes of it:* ${id}, ${route(view)}.${note(view)}\n` +
+    `To finish moving the nodes: \`/ephyra approve ${id}\`. To bring them back: \`/ephyra abort ${id}\`.`
+  );
+}
+
+/** Something that is about no deployment, for the channel. */
+export function noticeLine({ message, remedy: what }: Extract<Change, { kind: 'notice' }>): string {
+  return `⚠️ ${safe(message, 800)}\n      → ${safe(what, 600)}`;
 }
 
 /** Stop and abort, told by what they mean where the deployment stands. */

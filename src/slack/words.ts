@@ -6,6 +6,7 @@ import { code, safe } from './escape.ts';
 
 export const STATE_WORDS = {
   awaiting_approval: 'waiting for approval',
+  found: 'found half-way, somebody has to decide',
   canary: 'canary under way',
   soaking: 'watching the canary',
   rolling: 'moving nodes',
@@ -20,6 +21,7 @@ export const STATE_WORDS = {
 
 export const STATE_SIGNS = {
   awaiting_approval: '⏳',
+  found: '🧭',
   canary: '🐤',
   soaking: '👀',
   rolling: '🚚',

@@ -96,6 +96,8 @@ export interface Store {
    * with a {@link StoreError} and `read` still gives the old state.
    */
   update<T>(change: (draft: StoreState) => T): Promise<T>;
+  /** Why what was found at the opening is known to be an older copy; undefined or null when nothing says so. */
+  readonly behind?: string | null;
   /** Null while this process holds the file, else why not. For health checks. */
   problem(): string | null;
   /** Waits for running updates, then lets go of the file. Updates after that are refused. */

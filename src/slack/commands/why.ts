@@ -31,6 +31,11 @@ function standing(view: DeploymentView, prefix: string): string {
           : `, until ${at(view.approvalExpiresAt)}; after that it expires and nothing has moved`) +
         `. Approve with the button on the card, or \`${prefix} approve\`.`
       );
+    case 'found':
+      return (
+        'Its nodes stand half-way, and the store does not know what is wanted of them. ' +
+        `\`${prefix} approve ${safe(view.id, 60)}\` finishes moving them, \`${prefix} abort ${safe(view.id, 60)}\` brings them back.`
+      );
     case 'soaking':
       return 'The canary has moved. The application has to stay healthy for a while before the others follow.';
     case 'stopping':

@@ -13,6 +13,7 @@ const EVENTS: { readonly [Type in DeploymentEvent['type']]: Extract<DeploymentEv
   expired: { type: 'expired' },
   state: { type: 'state', from: 'rolling', to: 'stuck' },
   resumed: { type: 'resumed' },
+  found: { type: 'found' },
   stop_requested: { type: 'stop_requested', by: JANE },
   abort_requested: { type: 'abort_requested', by: null },
   gate: { type: 'gate', open: false, reason: 'a jane-shaped reason' },

@@ -18,7 +18,8 @@ export class OneDeployment implements Invariant {
 
   stored({ deployments, locks }: DeepReadonly<StoreState>): void {
     const complain = (why: string) => this.#world.violate(this.name, why);
-    const running = deployments.filter((record) => !isEnded(record));
+    // What was found by its marks stands still until a person has decided.
+    const running = deployments.filter((record) => !isEnded(record) && record.state !== 'found');
     for (const [index, one] of running.entries()) {
       for (const other of running.slice(index + 1)) {
         const shared = [one.source, one.target].some((name) => name === other.source || name === other.target);

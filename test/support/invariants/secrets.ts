@@ -23,8 +23,8 @@ export class NoSecrets implements Invariant {
 
   told(change: Change): void {
     this.#told += 1;
-    this.#search('a change', JSON.stringify(change.kind === 'lock' ? change : change.event));
-    if (change.kind === 'lock') return;
+    this.#search('a change', JSON.stringify(change.kind === 'deployment' ? change.event : change));
+    if (change.kind !== 'deployment') return;
     const ends = change.event.type === 'state' || change.event.type === 'node_settled';
     if (ends || this.#told % EVERY === 0) this.#search('a view', JSON.stringify(change.deployment));
   }

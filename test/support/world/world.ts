@@ -506,5 +506,6 @@ const memberOf = (member: Member): string =>
   `${member.name} ${member.state}${member.up ? '' : ' (down)'} at ${member.address ?? '-'}`;
 
 function tellOf(change: Change): string {
+  if (change.kind === 'notice') return `notice ${change.message}`;
   return change.kind === 'lock' ? `lock ${change.event}` : `${change.deployment.state} ${JSON.stringify(change.event)}`;
 }

@@ -1,0 +1,204 @@
+import type { DeploymentId, NodeFacts } from '../../machines/domain.ts';
+import type { DeploymentConfig, RoleConfig } from '../config/types.ts';
+import { isEnded } from '../store/state.ts';
+import type { DeepReadonly, StoredDeployment, StoredResult, StoreState } from '../store/types.ts';
+import { digestOf } from './digest.ts';
+import type { MarkedDeployment, MarkedNode, OddMark, PairSight } from './marks.ts';
+import { bootedAt, readMarks, roleOf } from './marks.ts';
+import type { Actor, PlannedNode } from './types.ts';
+
+/** What a start makes of a pair of control planes: pure, so that it can run inside the update that acts upon it. */
+export interface Findings {
+  /** Records as they shall be: each one waits for a person. */
+  readonly found: readonly StoredDeployment[];
+  /** Running, and what is seen does not speak against going on. */
+  readonly goOn: readonly DeploymentId[];
+  readonly odd: readonly OddMark[];
+  /** The highest epoch of any deployment that is in question. */
+  readonly epoch: number;
+}
+
+export interface FindingsDeps {
+  readonly configured: readonly string[];
+  readonly roles: readonly Pick<RoleConfig, 'name'>[];
+  readonly deployment: Pick<DeploymentConfig, 'maxUnavailable'>;
+  readonly by: Actor;
+  readonly now: number;
+  /** Why the store itself is known to be older than it should be; null when nothing says so. */
+  readonly behind: string | null;
+}
+
+type Stored = DeepReadonly<StoredDeployment>;
+
+/**
+ * Holds what the store says against the marks. Asked is about a deployment that bears marks and is not known to run,
+ * and about one that runs by the store while the clouds show that people have wanted something else since.
+ */
+export function findingsOf(state: DeepReadonly<StoreState>, pair: PairSight, deps: FindingsDeps): Findings {
+  const { marked, odd } = readMarks(pair, deps.configured);
+  const known = new Map(state.deployments.map((record) => [record.id, record]));
+  const strangers = odd.slice();
+  const newcomers: StoredDeployment[] = [];
+  for (const marks of marked) {
+    const record = known.get(marks.id);
+    if (record === undefined) newcomers.push(rebuilt(marks, pair, deps));
+    else if (record.source !== marks.source || record.target !== marks.target) {
+      strangers.push(...marks.nodes.flatMap((node) => otherWay(node, marks, record)));
+    }
+  }
+  const outrun = Math.max(0, ...newcomers.map(({ epoch }) => epoch));
+  const found: StoredDeployment[] = [];
+  const goOn: DeploymentId[] = [];
+  for (const record of state.deployments) {
+    if (!pair.has(record.source) || !pair.has(record.target) || record.state === 'found') continue;
+    const marks = marked.find(({ id, source }) => id === record.id && source === record.source) ?? null;
+    const why = questionAbout(record, marks, pair, outrun, deps.behind);
+    if (why !== null) found.push(questioned(record, marks, pair, why));
+    else if (!isEnded(record) && record.state !== 'awaiting_approval') goOn.push(record.id);
+  }
+  found.push(...newcomers);
+  return { found, goOn, odd: strangers, epoch: Math.max(0, ...found.map(({ epoch }) => epoch)) };
+}
+
+/** Why a person has to say how it goes on with a record; null when nobody has to. */
+function questionAbout(
+  record: Stored,
+  marks: MarkedDeployment | null,
+  pair: PairSight,
+  outrun: number,
+  behind: string | null,
+): string | null {
+  if (record.startedAt === null) {
+    const booted = bootedAt(pair, record.target, record.id).length + bootedAt(pair, record.source, record.id).length;
+    if (marks === null && booted === 0) return null;
+    return 'By the store it was never approved, but its nodes have been moved: the store is an older copy.';
+  }
+  if (isEnded(record)) {
+    const stuck = new Set(record.results.filter(({ place }) => place === 'stuck').map(({ uuid }) => uuid));
+    const left = marks?.nodes.filter(({ uuid }) => !stuck.has(uuid)) ?? [];
+    if (left.length === 0) return null;
+    return `By the store it has ended (${record.state.replaceAll('_', ' ')}), but nodes still bear its mark.`;
+  }
+  if (behind !== null) return behind;
+  if (outrun > record.epoch) return 'Marks of a later deployment were found: the store is an older copy.';
+  if (record.intent === 'abort') return null;
+  const results = new Map(record.results.map((result) => [result.uuid, result]));
+  const returning = marks?.nodes.filter(
+    ({ uuid, comingBack }) => comingBack && results.get(uuid)?.place !== 'going_back',
+  );
+  const home = bootedAt(pair, record.source, record.id).filter(({ uuid }) => !knewOfReturn(results.get(uuid)));
+  const names = [...(returning ?? []), ...home].map(nameOf);
+  if (names.length === 0) return null;
+  return `By the store its nodes go to ${record.target}, but ${listed(names)} went back: it was aborted since, the store is an older copy.`;
+}
+
+/** A failed try that went home, or the start of one. */
+const knewOfReturn = (result: DeepReadonly<StoredResult> | undefined): boolean =>
+  result !== undefined &&
+  (result.attempts > 1 || result.place === 'waiting' || result.place === 'back' || result.place === 'going_back');
+
+function questioned(record: Stored, marks: MarkedDeployment | null, pair: PairSight, why: string): StoredDeployment {
+  const copy = structuredClone(record) as StoredDeployment;
+  return {
+    ...copy,
+    epoch: Math.max(copy.epoch, marks?.epoch ?? 0),
+    state: 'found',
+    intent: 'forward',
+    intentBy: null,
+    approvalExpiresAt: null,
+    endedAt: null,
+    endedBy: null,
+    note: `${why} ${whereabouts(marks?.nodes ?? [], arrivedOf(pair, record), record.target)} ${DECIDE}`,
+  };
+}
+
+const DECIDE = 'Nothing moves until somebody decides.';
+
+/** The record of a deployment of which only the marks are left. */
+function rebuilt(marks: MarkedDeployment, pair: PairSight, deps: FindingsDeps): StoredDeployment {
+  const { id, epoch, source, target } = marks;
+  const arrived = arrivedOf(pair, marks);
+  const nodes = inOrder(
+    [
+      ...marks.nodes.map(({ uuid, name, role }) => ({ uuid, name, role })),
+      ...arrived.map((node) => ({
+        uuid: node.uuid,
+        name: nameOf(node),
+        role: roleOf(pair, target, node, id) ?? deps.roles[0]?.name ?? 'unknown',
+      })),
+    ],
+    deps.roles,
+  );
+  const { maxUnavailable } = deps.deployment;
+  const under = new Set(marks.nodes.map(({ uuid }) => uuid));
+  const { now } = deps;
+  return {
+    id,
+    epoch,
+    source,
+    target,
+    requestedBy: { ...deps.by },
+    requestedAt: now,
+    options: { maxUnavailable, nodes: null },
+    nodes,
+    excluded: [],
+    digest: digestOf({ source, target, maxUnavailable, nodes }),
+    approval: null,
+    approvalExpiresAt: null,
+    intent: 'forward',
+    intentBy: null,
+    state: 'found',
+    startedAt: null,
+    endedAt: null,
+    endedBy: null,
+    note:
+      `The store does not know it, the marks on its nodes do. ${whereabouts(marks.nodes, arrived, target)} ` +
+      `Which other nodes were to follow is not known: they are left alone, as are locks of that time. ${DECIDE}`,
+    thread: null,
+    idempotencyKeys: [],
+    results: nodes.map(({ uuid }) => ({
+      uuid,
+      place: under.has(uuid) ? ('moving' as const) : ('moved' as const),
+      failure: null,
+      startedAt: null,
+      endedAt: under.has(uuid) ? null : now,
+      attempts: 1,
+    })),
+  };
+}
+
+const arrivedOf = (pair: PairSight, { id, target }: Pick<Stored, 'id' | 'target'>): NodeFacts[] =>
+  bootedAt(pair, target, id);
+
+function whereabouts(marked: readonly MarkedNode[], arrived: readonly NodeFacts[], target: string): string {
+  const place = ({ seenIn, comingBack }: MarkedNode) =>
+    `${seenIn.length > 1 ? 'in both' : `in ${seenIn[0]}`}${comingBack ? ', on its way back' : ''}`;
+  const under = marked.map((node) => `${node.name} (${place(node)})`);
+  const parts = [
+    under.length === 0 ? 'No node is under way.' : `Under way: ${listed(under)}.`,
+    arrived.length === 0 ? '' : `Arrived in ${target}: ${listed(arrived.map(nameOf))}.`,
+  ];
+  return parts.filter((part) => part !== '').join(' ');
+}
+
+function inOrder(nodes: readonly PlannedNode[], roles: FindingsDeps['roles']): PlannedNode[] {
+  const rank = new Map(roles.map(({ name }, index) => [name, index]));
+  const rankOf = ({ role }: PlannedNode) => rank.get(role) ?? roles.length;
+  return [...nodes].sort((a, b) => rankOf(a) - rankOf(b) || a.name.localeCompare(b.name, 'en', { numeric: true }));
+}
+
+function otherWay(node: MarkedNode, marks: MarkedDeployment, record: Stored): OddMark[] {
+  return node.seenIn.map((at) => ({
+    at,
+    uuid: node.uuid,
+    name: node.name,
+    why: `it says ${marks.id} goes ${marks.source}→${marks.target}, the store says ${record.source}→${record.target}`,
+    remedy: `Ephyra leaves the node alone. When the mark is wrong: openstack --os-cloud ${at} baremetal node unset --extra ephyra ${node.uuid}`,
+  }));
+}
+
+const nameOf = (node: { readonly name: string | null; readonly uuid: string }): string => node.name ?? node.uuid;
+
+const SHOWN = 8;
+const listed = (names: readonly string[]): string =>
+  names.length <= SHOWN ? names.join(', ') : `${names.slice(0, SHOWN).join(', ')} and ${names.length - SHOWN} more`;
