@@ -56,6 +56,8 @@ export interface Core {
 
 /** Evidence for a destructive action is from the last look, or newer: so much older than the poll interval at most. */
 const EVIDENCE_SLACK_MS = 2_000;
+/** Evidence is never older, however seldom one looks. */
+const EVIDENCE_MOST_MS = 10_000;
 
 /**
  * Puts the program together, all but its faces: clouds, plugin, machines, the door. The only file that knows every
@@ -126,7 +128,7 @@ export async function wire(
       clock,
       perform,
       pollMs: deployment.pollMs,
-      evidenceMs: deployment.pollMs + EVIDENCE_SLACK_MS,
+      evidenceMs: Math.min(deployment.pollMs + EVIDENCE_SLACK_MS, EVIDENCE_MOST_MS),
       waiting: listener.waiting,
       questions: {
         membership: async (session, move) => {
