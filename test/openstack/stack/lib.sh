@@ -54,7 +54,7 @@ start() { # name command...
   local n=$1 i; shift; alive "$n" && return 0
   mkdir -p "$STATE/run" "$STATE/log"
   # no descriptor of the caller is kept: a caller waiting on a pipe is not held
-  setsid "$@" >>"$STATE/log/$n.log" 2>&1 </dev/null 3>&- 4>&- 9>&- &
+  setsid "$@" >>"$STATE/log/$n.log" 2>&1 </dev/null 3>&- 4>&- 8>&- 9>&- &
   local p=$!; for i in 1 2 3 4 5; do [ -n "$(starttime $p)" ] && break; sleep 0.05; done
   echo "$p $(starttime $p)" > "$STATE/run/$n.pid"; disown $p 2>/dev/null || true; }
 stop() { # name...

@@ -1,4 +1,5 @@
-import { Cloud } from '../../contract/openstack/cloud.ts';
+import { Cloud, type Service } from '../../contract/openstack/cloud.ts';
+import type { Answer } from '../../contract/openstack/http.ts';
 import { realBackend } from '../real.ts';
 
 type Json = Record<string, unknown>;
@@ -65,19 +66,40 @@ export class RealFleet {
   }
 
   async cloud(): Promise<Cloud> {
-    this.#cloud ??= realBackend(this.name).then((backend) => Cloud.signIn(backend));
+    this.#cloud ??= realBackend(this.name)
+      .then((backend) => Cloud.signIn(backend))
+      .catch((error: unknown) => {
+        // Keystone may be down just now; the next call asks again.
+        this.#cloud = null;
+        throw error;
+      });
     return this.#cloud;
   }
 
+  /** One call of the admin's, with a new token when the one at hand has expired. */
+  async call<T>(service: Service, method: string, path: string, json?: unknown): Promise<Answer<T>> {
+    const cloud = await this.cloud();
+    const answer = await cloud.call<T>(service, method, path, { json });
+    if (answer.status !== 401) return answer;
+    this.#cloud = null;
+    return (await this.cloud()).call<T>(service, method, path, { json });
+  }
+
   async nodes(): Promise<Json[]> {
-    const { body } = await (await this.cloud()).ironic<{ nodes: Json[] }>('GET', '/v1/nodes/detail');
-    return body.nodes;
+    return this.#list('baremetal', '/v1/nodes/detail', 'nodes');
+  }
+
+  async #list(service: Service, path: string, key: string): Promise<Json[]> {
+    const { status, body } = await this.call<Record<string, Json[]>>(service, 'GET', path);
+    const list = body?.[key];
+    // Whoever asks for all must not take "no answer" for "none".
+    if (status !== 200 || list === undefined) throw new Error(`${this.name}: GET ${path} answered ${status}`);
+    return list;
   }
 
   async servers(): Promise<SeenServer[]> {
-    const path = '/servers/detail?all_tenants=1';
-    const { body } = await (await this.cloud()).nova<{ servers: Json[] }>('GET', path);
-    return body.servers.map((server) => ({
+    const servers = await this.#list('compute', '/v2.1/servers/detail?all_tenants=1', 'servers');
+    return servers.map((server) => ({
       id: String(server['id']),
       name: String(server['name']),
       status: String(server['status']),
@@ -90,22 +112,21 @@ export class RealFleet {
 
   /** By node name: the definition, ports and traits and readable secrets included. */
   async definitions(): Promise<Record<string, unknown>> {
-    const { body } = await (await this.cloud()).ironic<{ ports: Json[] }>('GET', '/v1/ports/detail');
+    const ports = await this.#list('baremetal', '/v1/ports/detail', 'ports');
     return Object.fromEntries(
       (await this.nodes()).map((node) => [
         String(node['name']),
         {
           ...pick(node, NODE_FIELDS),
           traits: [...(node['traits'] as string[])].sort(),
-          ports: body.ports.filter((port) => port['node_uuid'] === node['uuid']).map((port) => pick(port, PORT_FIELDS)),
+          ports: ports.filter((port) => port['node_uuid'] === node['uuid']).map((port) => pick(port, PORT_FIELDS)),
         },
       ]),
     );
   }
 
   async setMaintenance(node: string, on: boolean, reason?: string): Promise<void> {
-    const path = `/v1/nodes/${node}/maintenance`;
-    await (await this.cloud()).ironic(on ? 'PUT' : 'DELETE', path, on ? { reason } : undefined);
+    await this.call('baremetal', on ? 'PUT' : 'DELETE', `/v1/nodes/${node}/maintenance`, on ? { reason } : undefined);
   }
 }
 

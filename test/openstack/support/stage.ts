@@ -23,18 +23,47 @@ export interface Calls {
 /** Everything the real job needs besides OpenStack: Hadoop and Slack emulated, Ephyra as in production. */
 export interface RealStage {
   readonly ephyra: EphyraProcess;
+  readonly files: StageFiles;
   readonly channel: Channel;
   readonly hadoop: Hadoop;
+  /** Other settings of `deployment` in ephyra.yml: Ephyra is ended and started again with them. */
+  reconfigure(deployment: Settings): Promise<void>;
   /** Requests to OpenStack since the process started, by Ephyra's own count. */
   calls(): Promise<Calls>;
   close(): Promise<void>;
 }
 
+export interface StageFiles {
+  readonly folder: string;
+  /** What Ephyra has written: its log of all starts, and its store. */
+  readonly log: string;
+  readonly store: string;
+}
+
+type Settings = Readonly<Record<string, unknown>>;
+
+export interface StageOptions {
+  /** Entries of `deployment` in ephyra.yml, in place of the usual ones. */
+  readonly deployment?: Settings;
+  /** More of the environment of Ephyra's process. */
+  readonly env?: (files: StageFiles) => Readonly<Record<string, string>>;
+  readonly logLevel?: 'info' | 'debug';
+}
+
+const DEPLOYMENT: Settings = {
+  maxUnavailable: 2,
+  canary: 0,
+  poll: '5s',
+  verify: { checks: 2, interval: '1s' },
+  retries: { attempts: 3, backoff: '3s', maxBackoff: '30s' },
+};
+
 /** Where a Hadoop host is follows from the real Novas; looked at so often. */
 const FOLLOW_MS = 700;
 
-export async function setTheStage(fleets: readonly RealFleet[]): Promise<RealStage> {
+export async function setTheStage(fleets: readonly RealFleet[], options: StageOptions = {}): Promise<RealStage> {
   const folder = await mkdtemp(join(tmpdir(), 'ephyra-real-'));
+  const files = { folder, log: join(folder, 'ephyra.log'), store: join(folder, 'ephyra.json') };
   const servers = (await Promise.all(fleets.map((fleet) => fleet.servers()))).flat();
   const nodes = servers.map(({ name, addresses }) => ({
     host: name,
@@ -54,8 +83,7 @@ export async function setTheStage(fleets: readonly RealFleet[]): Promise<RealSta
     match: { extra: { role: name } },
     boot: { default: { flavor: `bm.${name}`, image: 'hadoop-image', networks: ['tenant-net'], keyPair: 'ops' } },
   });
-  await writeFile(
-    config,
+  const written = (deployment: Settings) =>
     stringify({
       controlPlanes: { cp1: { cloud: 'cp1' }, cp2: { cloud: 'cp2' } },
       roles: {
@@ -63,14 +91,7 @@ export async function setTheStage(fleets: readonly RealFleet[]): Promise<RealSta
         'hadoop-master': { ...role('hadoop-master'), maxUnavailable: 1 },
       },
       application: { plugin: 'hadoop', options: hadoopOptions(hadoopListening.urls, installation, { nodes }) },
-      deployment: {
-        maxUnavailable: 2,
-        canary: 0,
-        // Seldom enough for a deploy that takes half a minute: a node that waits costs a list a tick.
-        poll: '8s',
-        verify: { checks: 2, interval: '1s' },
-        retries: { attempts: 3, backoff: '3s', maxBackoff: '30s' },
-      },
+      deployment: { ...DEPLOYMENT, ...options.deployment, ...deployment },
       slack: {
         mode: 'http',
         port: slackPort,
@@ -81,10 +102,11 @@ export async function setTheStage(fleets: readonly RealFleet[]): Promise<RealSta
         operators: { users: [], groups: ['S0OPERATIONS'] },
         approvers: { users: ['U0BOB'], groups: [] },
       },
-      store: join(folder, 'ephyra.json'),
+      store: files.store,
       http: { port: 0 },
-    }),
-  );
+      log: { level: options.logLevel ?? 'info' },
+    });
+  await writeFile(config, written({}));
   const { app } = slack.slack.core;
   const ephyra = new EphyraProcess(
     {
@@ -93,23 +115,28 @@ export async function setTheStage(fleets: readonly RealFleet[]): Promise<RealSta
         OS_CLIENT_CONFIG_FILE: join(stateDirectory, 'clouds.yaml'),
         SLACK_BOT_TOKEN: app.botToken,
         SLACK_SIGNING_SECRET: app.signingSecret,
+        ...options.env?.(files),
       },
     },
-    join(folder, 'ephyra.log'),
+    files.log,
   );
   await ephyra.start();
 
   return {
     ephyra,
+    files,
     channel: new Channel(slack.url),
     hadoop,
+    async reconfigure(deployment) {
+      await writeFile(config, written(deployment));
+      await ephyra.terminate();
+      await ephyra.start(60_000);
+    },
     calls: () => countCalls(ephyra.httpUrl),
     async close() {
       await ephyra.terminate();
       if (process.env['EPHYRA_KEEP'] !== undefined) {
-        process.stdout.write(
-          `Left behind: ${folder}\n${(await readFile(join(folder, 'ephyra.log'), 'utf8')).length} bytes of log\n`,
-        );
+        process.stdout.write(`Left behind: ${folder}\n${(await readFile(files.log, 'utf8')).length} bytes of log\n`);
       } else await rm(folder, { recursive: true, force: true });
       follow.stop();
       await follow.ended;
