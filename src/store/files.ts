@@ -1,10 +1,12 @@
-import { mkdir, open, readFile, realpath, rename, rmdir, unlink } from 'node:fs/promises';
+import { link, mkdir, open, readFile, realpath, rename, rmdir, unlink } from 'node:fs/promises';
 
 /** The part of `node:fs/promises` that the store uses, so that tests can take a disk away. */
 export interface StoreFiles {
   readonly open: (path: string, flags: string, mode?: number) => Promise<StoreFileHandle>;
   readonly readFile: (path: string) => Promise<Buffer>;
   readonly rename: (from: string, to: string) => Promise<void>;
+  /** A second name for a file. */
+  readonly link: (existing: string, added: string) => Promise<void>;
   readonly unlink: (path: string) => Promise<void>;
   readonly rmdir: (path: string) => Promise<void>;
   readonly realpath: (path: string) => Promise<string>;
@@ -22,6 +24,7 @@ export const nodeFiles: StoreFiles = {
   open,
   readFile: (path) => readFile(path),
   rename,
+  link,
   unlink,
   rmdir,
   realpath: (path) => realpath(path),

@@ -70,8 +70,9 @@ const deployment = z.strictObject({
  * to write.
  */
 export const storeStateSchema = z.strictObject({
-  format: z.literal(1),
+  format: z.literal(2),
   epoch: z.number().int().nonnegative(),
+  installation: text.optional(),
   locks: z.array(lock).check(unique((entry) => entry.id)),
   deployments: z.array(deployment).check(unique((entry) => entry.id)),
 });
@@ -95,7 +96,7 @@ function unique<T>(key: (entry: T) => string) {
 
 /** The state before anything has happened. */
 export function emptyState(): StoreState {
-  return { format: 1, epoch: 0, locks: [], deployments: [] };
+  return { format: 2, epoch: 0, locks: [], deployments: [] };
 }
 
 /** Whether a deployment has ended, i.e. belongs to the history. */

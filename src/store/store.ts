@@ -46,7 +46,7 @@ export async function openStore(path: string, deps: OpenStoreDeps): Promise<Stor
     const state = found ?? emptyState();
     // A directory that cannot be written is better found now than at the first approval.
     if (found === null) await adapter.write(state);
-    return new QueuedStore(file, adapter, lock, state);
+    return new QueuedStore(file, adapter, lock, state, adapter.behind);
   } catch (thrown) {
     await lock.release();
     throw thrown;
@@ -98,8 +98,16 @@ class QueuedStore implements Store {
   #visible: DeepReadonly<StoreState>;
   #tail: Promise<unknown> = Promise.resolve();
   #closed = false;
+  readonly behind: string | null;
 
-  constructor(file: string, adapter: Adapter<StoreState>, lock: FileLock, state: StoreState) {
+  constructor(
+    file: string,
+    adapter: Adapter<StoreState>,
+    lock: FileLock,
+    state: StoreState,
+    behind: string | null = null,
+  ) {
+    this.behind = behind;
     this.#file = file;
     this.#database = new Low(adapter, state);
     this.#lock = lock;

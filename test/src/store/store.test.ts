@@ -17,7 +17,7 @@ describe('an update', () => {
       return draft.epoch;
     });
     expect(answer).toBe(1);
-    expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual(store.read());
+    expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual({ ...store.read(), writes: 2 });
     await store.close();
 
     const again = await open(path);
@@ -258,22 +258,23 @@ describe('the file', () => {
 
   test.each([
     ['empty', '', 'corrupt', 'the file is empty'],
-    ['torn', '{"format": 1, "epoch": 3, "locks": [{"id": "l-', 'corrupt', 'not JSON'],
+    ['torn', '{"format": 2, "epoch": 3, "locks": [{"id": "l-', 'corrupt', 'not JSON'],
     ['of nulls, as some file systems leave it', '\0\0\0\0', 'corrupt', 'not JSON'],
     ['not text', Buffer.from([0xff, 0xfe, 0x7b]), 'corrupt', 'not JSON'],
     ['something else', '{"name": "ephyra"}', 'corrupt', 'not a store (format:'],
     [
       'wrong deep inside',
-      JSON.stringify({ ...emptyState(), locks: [{ ...lock('l'), since: 'now' }] }),
+      JSON.stringify({ ...emptyState(), writes: 1, locks: [{ ...lock('l'), since: 'now' }] }),
       'corrupt',
       'locks.0.since',
     ],
-    ['with more in it than we know', JSON.stringify({ ...emptyState(), extra: 1 }), 'corrupt', 'extra'],
+    ['with more in it than we know', JSON.stringify({ ...emptyState(), writes: 1, extra: 1 }), 'corrupt', 'extra'],
+    ['without its count of writes', JSON.stringify(emptyState()), 'corrupt', 'writes: missing'],
     [
       'of a newer format',
-      JSON.stringify({ format: 2, everything: 'new' }),
+      JSON.stringify({ format: 3, everything: 'new' }),
       'newer',
-      'has format 2, this Ephyra knows format 1',
+      'has format 3, this Ephyra knows formats 1 to 2',
     ],
   ])('that is %s stops the start and is left as it is', async (_what, content, code, problem) => {
     const path = freshPath();
@@ -282,10 +283,11 @@ describe('the file', () => {
     expect(error.code).toBe(code);
     expect(error.message).toContain(path);
     expect(error.message).toContain(problem);
-    expect(error.remedy).toMatch(/move it away|move the file away/);
+    expect(error.remedy).toMatch(/move it away/);
+    expect(error.remedy).toContain(`mv ${path} ${path}.`);
     expect(readFileSync(path)).toEqual(Buffer.from(content));
 
-    writeFileSync(path, JSON.stringify(emptyState()));
+    writeFileSync(path, JSON.stringify({ ...emptyState(), writes: 1 }));
     await (await open(path)).close();
   });
 

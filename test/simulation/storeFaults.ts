@@ -1,0 +1,131 @@
+import { emptyState, isEnded } from '../../src/store/state.ts';
+import type { DeepReadonly, StoreState } from '../../src/store/types.ts';
+import { allInvariants } from '../support/invariants/index.ts';
+import { serves } from '../support/world/application.ts';
+import type { Point } from '../support/world/world.ts';
+import { ALICE, BOB, World } from '../support/world/world.ts';
+import type { Story } from './restart.ts';
+
+type State = DeepReadonly<StoreState>;
+
+/** What is on the disk when Ephyra starts again, from all that was ever on it, oldest first. */
+export interface StoreFault {
+  readonly name: string;
+  readonly becomes: (versions: readonly State[]) => State;
+}
+
+export const LOST: StoreFault = { name: 'the store is lost', becomes: () => emptyState() };
+
+/** The copy of so many writes ago; before the first there was an empty one. */
+export const olderBy = (writes: number): StoreFault => ({
+  name: `the store is a copy of ${writes} ${writes === 1 ? 'write' : 'writes'} ago`,
+  becomes: (versions) => versions[versions.length - 1 - writes] ?? emptyState(),
+});
+
+export const HALF: StoreFault = {
+  name: 'the store is a copy from half-way',
+  becomes: (versions) => versions[Math.floor((versions.length - 1) / 2)] ?? emptyState(),
+};
+
+/** What a person says whenever Ephyra asks. */
+export type Choice = 'go on' | 'bring back';
+
+export interface Aftermath {
+  readonly world: World;
+  /** Deployments that Ephyra asked about. */
+  readonly asked: number;
+  /** States in which what was known after the fault has ended. */
+  readonly ends: readonly string[];
+}
+
+const HOUR = 3_600_000;
+
+/**
+ * Plays a story, kills Ephyra at the point, lets the fault befall the store, starts again, and lets a person answer what
+ * is asked and see to it that in the end all nodes are where they are wanted. Throws what breaks.
+ */
+export async function befallen(story: Story, point: Point, fault: StoreFault, choice: Choice): Promise<Aftermath> {
+  const versions: State[] = [];
+  let struck = false;
+  const world = new World({
+    ...story.options,
+    seed: 1,
+    invariants: [...allInvariants, () => ({ name: 'versions', stored: (state: State) => versions.push(state) })],
+    kill: ({ index }) => {
+      if (index !== point.index) return false;
+      struck = true;
+      world.disk = fault.becomes(versions);
+      world.note(fault.name);
+      return true;
+    },
+  });
+  world.keepRunning(() => 500);
+  story.prepare?.(world);
+  await world.start();
+  await perform(world, story, () => struck);
+  const asked = await answerAll(world, choice);
+  const ends = world.disk.deployments.map(({ state }) => state);
+  await tidyUp(world, choice);
+  return { world, asked, ends };
+}
+
+/** What people do in the story until it is over, or the fault has struck. */
+async function perform(world: World, { wish }: Story, struck: () => boolean): Promise<void> {
+  const deployed = await world.ask((ephyra) => ephyra.deploy({ source: 'cp1', target: 'cp2', by: ALICE }));
+  if (deployed?.ok === true) await world.ask((ephyra) => ephyra.approve({ by: BOB }));
+  if (struck()) return;
+  const moved = () => world.record?.results.filter(({ place }) => place === 'moved').length ?? 0;
+  const over = () => struck() || allEnded(world);
+  await world.until(() => over() || moved() >= (wish.abortAfter ?? Number.POSITIVE_INFINITY), 24 * HOUR, 'its middle');
+  if (!over()) await world.ask((ephyra) => ephyra.abort({ by: ALICE }));
+  await world.until(over, 24 * HOUR, 'its end');
+}
+
+const allEnded = (world: World): boolean => world.disk.deployments.every(isEnded);
+
+/** Answers every question, until everything has ended. Returns how many there were. */
+async function answerAll(world: World, choice: Choice): Promise<number> {
+  const asked = new Set<string>();
+  for (let turn = 0; turn < 20; turn += 1) {
+    await world.until(() => world.process !== null, HOUR, 'Ephyra');
+    // Long enough for the first look, and for whoever has something to say.
+    await world.pass(60_000);
+    const waiting = world.disk.deployments.find(({ state }) => state === 'found' || state === 'awaiting_approval');
+    if (waiting === undefined) {
+      if (allEnded(world)) return asked.size;
+      await world.until(() => allEnded(world) || questions(world), 24 * HOUR, 'the end');
+      continue;
+    }
+    const { id, state } = waiting;
+    if (state === 'found') asked.add(id);
+    const answer = await world.ask((ephyra) =>
+      choice === 'go on' ? ephyra.approve({ id, by: BOB }) : ephyra.abort({ id, by: BOB }),
+    );
+    if (answer?.ok === false) throw new Error(`${choice}: ${answer.refusal.code}: ${answer.refusal.message}`);
+  }
+  throw new Error(`people are asked again and again\n${world.trace.last(60).join('\n')}`);
+}
+
+const questions = (world: World): boolean =>
+  world.disk.deployments.some(({ state }) => state === 'found' || state === 'awaiting_approval');
+
+/** What is left goes where the rest is, by ordinary deployments; nothing may stand in their way. */
+async function tidyUp(world: World, choice: Choice): Promise<void> {
+  const [source, target] = choice === 'go on' ? (['cp1', 'cp2'] as const) : (['cp2', 'cp1'] as const);
+  for (let turn = 0; turn < 4 && world.mirror(source).nodes.size > 0; turn += 1) {
+    const answer = await world.ask((ephyra) => ephyra.deploy({ source, target, by: ALICE }));
+    if (answer?.ok === false) {
+      const { message, problems } = answer.refusal;
+      throw new Error(`${message} ${problems.map((one) => one.message).join(' ')}\n${world.trace.last(40).join('\n')}`);
+    }
+    await world.ask((ephyra) => ephyra.approve({ by: BOB }));
+    await world.until(() => allEnded(world), 24 * HOUR, 'the end of the rest');
+  }
+  await world.pass(60_000);
+  if (world.mirror(source).nodes.size > 0) throw new Error(`nodes are left in ${source}`);
+  const marked = [...world.mirror(target).nodes.values()].filter(({ extra }) => extra['ephyra'] !== undefined);
+  if (marked.length > 0) throw new Error(`${marked.map(({ name }) => name).join(', ')} still bear marks`);
+  const down = world.application.members().filter((member) => !serves(member));
+  if (down.length > 0) throw new Error(`${down.map(({ name }) => name).join(', ')} do not serve`);
+  if (world.violation !== null) throw world.violation;
+}
