@@ -5,8 +5,18 @@ import { World } from '../support/world/world.ts';
 const nodes = Number(process.argv[2] ?? 10);
 const seconds = Number(process.argv[3] ?? 5);
 
+// As the simulation plays most of its seeds: no traces of errors, a log of warnings.
+Error.stackTraceLimit = 0;
+
 async function once(seed: number): Promise<World> {
-  const world = new World({ seed, nodes, masters: 2, deployment: { maxUnavailable: 3 }, latencyMs: [1, 40] });
+  const world = new World({
+    seed,
+    nodes,
+    masters: 2,
+    deployment: { maxUnavailable: 3 },
+    latencyMs: [1, 40],
+    logLevel: 'warn',
+  });
   await world.start();
   await play(world);
   return world;

@@ -30,6 +30,8 @@ const NODE_FIELDS = [
   'shard',
   'target_raid_config',
 ] as const satisfies readonly (keyof NodeRecord)[];
+type Fields = Readonly<Record<string, unknown>>;
+const WATCHED: readonly string[] = [...NODE_FIELDS, 'extra', 'interfaces', 'traits'];
 const PORT_FIELDS = [
   'uuid',
   'address',
@@ -89,9 +91,9 @@ export class DefinitionsPresent implements Invariant {
 
   changed({ kind, uuid, controlPlane, before, after }: Parameters<NonNullable<Invariant['changed']>>[0]): void {
     const node = kind.startsWith('port') ? String(after?.['node_uuid'] ?? before?.['node_uuid']) : uuid;
-    if (!/^(node\.(created|deleted|updated)|port)/.test(kind)) return;
+    if (!kind.startsWith('node.') && !kind.startsWith('port')) return;
     const original = this.#original.get(node);
-    if (original === undefined || node === this.#edited) return;
+    if (original === undefined || node === this.#edited || isBesides(kind, before, after)) return;
     const mirror = this.#world.mirror(controlPlane);
     this.#whole.set(`${controlPlane} ${node}`, isDeepStrictEqual(definitionIn(mirror, node), original));
     if (!this.#isSomewhere(node) && !this.#wasEditedTooLate(node)) {
@@ -114,6 +116,12 @@ export class DefinitionsPresent implements Invariant {
     }
     return this.#isSomewhere(node);
   }
+}
+
+/** Nothing of the definition is another value than before: most changes of a node are of its state. */
+function isBesides(kind: string, before: Fields | undefined, after: Fields | undefined): boolean {
+  if (!kind.startsWith('node.') || before === undefined || after === undefined) return false;
+  return WATCHED.every((field) => before[field] === after[field]);
 }
 
 function definitionIn(mirror: Mirror, uuid: string): Definition | null {

@@ -152,6 +152,14 @@ export class Network {
   }
 }
 
+const LOWER = new Map<string, string>();
+/** Names of headers come in few spellings. */
+function lower(name: string): string {
+  const known = LOWER.get(name) ?? name.toLowerCase();
+  LOWER.set(name, known);
+  return known;
+}
+
 const never = <T>(): Promise<T> => new Promise<T>(() => undefined);
 const RESET: Reply = { status: 0, headers: {}, body: undefined, dropped: 'reset' };
 const literal = (path: string): string => path.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
@@ -170,7 +178,7 @@ function responseOf(reply: Reply, half: boolean): HttpResponse {
     throw Object.assign(new Error(`the connection was ${reply.dropped}`), { code });
   }
   const headers: Record<string, string> = {};
-  for (const [name, value] of Object.entries(reply.headers)) headers[name.toLowerCase()] = value;
+  for (const name in reply.headers) headers[lower(name)] = reply.headers[name] ?? '';
   const text = () =>
     reply.body === undefined ? '' : typeof reply.body === 'string' ? reply.body : JSON.stringify(reply.body);
   if (half) return { status: reply.status, headers, body: text().slice(0, Math.floor(text().length / 2)) };

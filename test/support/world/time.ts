@@ -45,8 +45,8 @@ export class VirtualTime {
   /** Lets time pass until `until` holds, but not beyond `limitMs` from now. */
   async run(until: () => boolean, limitMs: number): Promise<Ending> {
     const end = this.#now + limitMs;
-    for (;;) {
-      await settled();
+    for (let turn = 1; ; turn += 1) {
+      await settled(turn % BREATH === 0);
       if (until()) return 'done';
       const next = this.#next();
       if (next === undefined) return 'idle';
@@ -71,8 +71,12 @@ export class VirtualTime {
   }
 }
 
-/** Resolves when no promise is left to be followed: a turn of the event loop comes after all of them. */
-const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+/** After so many alarms the event loop gets its turn, so that the process can be talked to. */
+const BREATH = 256;
+
+/** Resolves when no promise is left to be followed: Node takes what is put off for the next tick after all of them. */
+const settled = (breathe: boolean): Promise<void> =>
+  new Promise((resolve) => (breathe ? setImmediate(resolve) : process.nextTick(resolve)));
 
 const before = (a: Alarm, b: Alarm): boolean => a.at < b.at || (a.at === b.at && a.tie < b.tie);
 

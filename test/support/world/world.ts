@@ -10,6 +10,7 @@ import {
   seedNodes,
 } from '../../../src/sandbox/openstack/index.ts';
 import type { ChangeEvent } from '../../../src/sandbox/openstack/types.ts';
+import { StoreError } from '../../../src/store/errors.ts';
 import { emptyState, isEnded } from '../../../src/store/state.ts';
 import { memoryStore } from '../../../src/store/store.ts';
 import type { DeepReadonly, Store, StoreState } from '../../../src/store/types.ts';
@@ -74,7 +75,7 @@ export interface WorldOptions {
   readonly wholeTrace?: boolean;
   /** Told of everything that Ephyra tells its faces; what it throws is its own affair. */
   readonly listener?: (change: Change) => void;
-  /** Each process counts for itself, as a real one does; otherwise all worlds share one set of metrics, which saves time. */
+  /** Each process counts for itself, as a real one does; otherwise requests are not counted, which saves time. */
   readonly ownMetrics?: boolean;
   /** What the process's log lets through. Default `info`. */
   readonly logLevel?: string;
@@ -89,7 +90,13 @@ interface Running {
 }
 
 const newMetrics = (): Metrics => createMetrics({ version: 'world', processMetrics: false });
-const SHARED_METRICS = newMetrics();
+/** Counts nothing and remembers nobody: shared by all worlds that do not look at their metrics. */
+const NO_METRICS: Metrics = {
+  ...newMetrics(),
+  text: async () => '',
+  beforeReading: () => () => undefined,
+  openstackCall: () => undefined,
+};
 
 export const ALICE: Actor = { via: 'slack', id: 'U0ALICE', display: 'alice' };
 export const BOB: Actor = { via: 'slack', id: 'U0BOB', display: 'bob' };
@@ -109,6 +116,10 @@ export class World {
   readonly options: WorldOptions;
   /** What the disk holds. */
   disk: DeepReadonly<StoreState> = emptyState();
+  /** Why the disk is known to be an older copy, for whoever opens it. */
+  diskBehind: string | null = null;
+  /** Why the disk takes nothing now; null: it does. */
+  diskRefuses: string | null = null;
   /** Roles as they were before anything began: role by node. */
   readonly roles: ReadonlyMap<string, string>;
   violation: Violation | null = null;
@@ -246,7 +257,7 @@ export class World {
     this.starts += 1;
     const id = this.starts;
     const time = processTime(this.time, this.options.skewMs?.(id) ?? 0);
-    const metrics = this.options.ownMetrics === true ? newMetrics() : SHARED_METRICS;
+    const metrics = this.options.ownMetrics === true ? newMetrics() : NO_METRICS;
     const process: Running = { id, time, metrics, alive: true, core: null };
     this.#process = process;
     this.#startedAt.set(id, this.time.now());
@@ -396,7 +407,10 @@ export class World {
 
   #plane(name: string): ControlPlane {
     const ids = this.random.fork(`ids ${name}`);
-    const hex = (digits: number) => Array.from({ length: digits }, () => ids.between(0, 15).toString(16)).join('');
+    const hex = (digits: number) =>
+      Math.floor(ids.next() * 16 ** digits)
+        .toString(16)
+        .padStart(digits, '0');
     const plane = createControlPlane({
       name,
       clock: { now: this.time.now, after: this.time.after },
@@ -470,10 +484,12 @@ export class World {
     const never = <T>() => new Promise<T>(() => undefined);
     return {
       read: () => inner.read(),
+      behind: this.diskBehind,
       update: async (change) => {
         if (!process.alive) return never();
         this.#point(process, 'write', 'store');
         if (!process.alive) return never();
+        if (this.diskRefuses !== null) throw refusedBy(this.diskRefuses);
         const result = await inner.update(change);
         this.disk = inner.read();
         this.tellStored(this.disk);
@@ -485,6 +501,14 @@ export class World {
     };
   }
 }
+
+const refusedBy = (why: string): StoreError =>
+  new StoreError(
+    'unwritable',
+    '(disk)',
+    `the file cannot be written (${why}); the change was not made.`,
+    'Free some space.',
+  );
 
 function changeOf({ kind, uuid, before, after }: ChangeEvent): string {
   const field = {
