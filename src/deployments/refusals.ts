@@ -1,3 +1,4 @@
+import { StoreError } from '../store/errors.ts';
 import type { Answer, PlanProblem, Refusal, RefusalCode } from './types.ts';
 
 export const granted = <T>(value: T): Answer<T> => ({ ok: true, value });
@@ -25,12 +26,19 @@ export class Refused extends Error {
   }
 }
 
-/** Runs a store update whose check and claim are one: a {@link Refused} thrown inside becomes the answer. */
+/**
+ * Runs a store update whose check and claim are one: a {@link Refused} thrown inside becomes the answer. So does a disk that
+ * does not take it: what is not recorded is not begun.
+ */
 export async function claimed<T>(update: Promise<T>): Promise<Answer<T>> {
   try {
     return granted(await update);
   } catch (error) {
     if (error instanceof Refused) return { ok: false, refusal: error.refusal };
+    if (error instanceof StoreError && error.code === 'unwritable') {
+      const message = 'It cannot be recorded, so nothing was done: the store does not take it.';
+      return refused('not_recorded', message, error.remedy);
+    }
     throw error;
   }
 }

@@ -81,6 +81,7 @@ export const REFUSALS = [
   'not_locked',
   'lock_held_by_other',
   'busy',
+  'held_elsewhere',
   'no_deployment',
   'wrong_state',
   'self_approval',
@@ -89,6 +90,7 @@ export const REFUSALS = [
   'plan_failed',
   'bad_option',
   'shutting_down',
+  'not_recorded',
 ] as const;
 export type RefusalCode = (typeof REFUSALS)[number];
 

@@ -45,8 +45,9 @@ export class AtomicJsonFile implements Adapter<StoreState> {
     const reading = readStoreFile(bytes);
     if (!reading.ok) throw this.#unusable(this.#path, reading, bak);
     const { file } = reading;
-    if (bak?.ok === true && bak.file.writes > file.writes) {
-      this.#behind = `The store is an older copy (write ${file.writes}; there were at least ${bak.file.writes}).`;
+    if (bak?.ok === true && (await this.#isOlder(file, bak.file))) {
+      const atLeast = Math.max(bak.file.writes, file.writes + 1);
+      this.#behind = `The store is an older copy (write ${file.writes}; there were at least ${atLeast}).`;
     }
     return this.#take(file, bak);
   }
@@ -83,6 +84,12 @@ export class AtomicJsonFile implements Adapter<StoreState> {
       );
     }
     this.#writes += 1;
+  }
+
+  /** The version before is older, or, killed right before the replacing, the very same file under a second name. */
+  async #isOlder(file: StoreFile, bak: StoreFile): Promise<boolean> {
+    if (bak.writes !== file.writes) return bak.writes > file.writes;
+    return file.writes > 0 && !(await this.#files.sameFile(this.#path, this.#bak));
   }
 
   async #fromBak(bak: Reading | null): Promise<StoreState | null> {

@@ -1,10 +1,12 @@
-import { link, mkdir, open, readFile, realpath, rename, rmdir, unlink } from 'node:fs/promises';
+import { link, mkdir, open, readFile, realpath, rename, rmdir, stat, unlink } from 'node:fs/promises';
 
 /** The part of `node:fs/promises` that the store uses, so that tests can take a disk away. */
 export interface StoreFiles {
   readonly open: (path: string, flags: string, mode?: number) => Promise<StoreFileHandle>;
   readonly readFile: (path: string) => Promise<Buffer>;
   readonly rename: (from: string, to: string) => Promise<void>;
+  /** Whether two names are those of one file; false when either is not there. */
+  readonly sameFile: (one: string, other: string) => Promise<boolean>;
   /** A second name for a file. */
   readonly link: (existing: string, added: string) => Promise<void>;
   readonly unlink: (path: string) => Promise<void>;
@@ -24,6 +26,10 @@ export const nodeFiles: StoreFiles = {
   open,
   readFile: (path) => readFile(path),
   rename,
+  sameFile: async (one, other) => {
+    const [a, b] = await Promise.all([one, other].map((path) => stat(path, { bigint: true }).catch(() => null)));
+    return a !== null && b !== null && a?.dev === b?.dev && a?.ino === b?.ino;
+  },
   link,
   unlink,
   rmdir,

@@ -115,6 +115,15 @@ describe('the version before the last write', () => {
     await again.close();
   });
 
+  test('put in place of the file by hand is known as what it is', async () => {
+    const path = freshPath();
+    await written(path, 2);
+    writeFileSync(path, readFileSync(`${path}.bak`));
+    const store = await open(path);
+    expect(store.behind).toMatch(/older copy \(write 2; there were at least 3\)/);
+    await store.close();
+  });
+
   test('says nothing against the file as it is after any kill', async () => {
     const path = freshPath();
     let killAt = Number.POSITIVE_INFINITY;
