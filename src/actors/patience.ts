@@ -6,6 +6,8 @@ import type { Clock } from '../openstack/http.ts';
 export const APPLICATION_PATIENCE_MS = 30_000;
 /** Whoever is told to leave off may take so long about it, in milliseconds. */
 const GRACE_MS = 30_000;
+/** Why a timer is called off: not an error, so that none is made for each question that is answered in time. */
+const ANSWERED = Symbol('answered');
 
 /**
  * Waits for work of the application, which is to end when its signal does. If it does not heed that, it is given up after
@@ -28,7 +30,7 @@ export async function untilAbandoned<T>(clock: Clock, signal: AbortSignal, work:
   try {
     return await Promise.race([work, abandoned]);
   } finally {
-    ended.abort();
+    ended.abort(ANSWERED);
     signal.removeEventListener('abort', onAbort);
   }
 }
@@ -60,7 +62,7 @@ export async function withPatience<T>(
     const context = { signal: patience.signal, deadline: clock.now() + ms, progress: () => undefined };
     return await Promise.race([ask(context), over]);
   } finally {
-    answered.abort();
+    answered.abort(ANSWERED);
     outer?.removeEventListener('abort', onOuter);
   }
 }

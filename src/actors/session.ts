@@ -27,7 +27,7 @@ export interface NodeQuestions {
  */
 export class NodeSession {
   /** By list: answers to questions asked before this point say nothing any more, we have changed the node since. */
-  readonly #changed = new Map<string, number>();
+  readonly #changed = new Map<ControlPlaneName, Partial<Record<ListName, number>>>();
   /** By control plane: what the answer to our own last write said of the node; null = it is gone. */
   readonly #learned = new Map<ControlPlaneName, { seq: number; at: number; node: NodeFacts | null }>();
   readonly #own = new Map<'membership' | 'definitions', Reading<unknown>>();
@@ -49,7 +49,7 @@ export class NodeSession {
   }
 
   #changedSince(of: ListName, at: ControlPlaneName): number {
-    return Math.max(this.#changed.get(`${at} ${of}`) ?? 0, this.#doubted);
+    return Math.max(this.#changed.get(at)?.[of] ?? 0, this.#doubted);
   }
 
   /**
@@ -69,7 +69,9 @@ export class NodeSession {
         answer = await action();
       } finally {
         const seq = this.#survey.mark();
-        for (const of of lists) this.#changed.set(`${at} ${of}`, seq);
+        const changed = this.#changed.get(at) ?? {};
+        for (const of of lists) changed[of] = seq;
+        this.#changed.set(at, changed);
         this.#learned.delete(at);
         if (answer !== undefined) this.#learned.set(at, { seq: this.#survey.mark(), at: asked, node: answer });
         this.#own.clear();
@@ -126,7 +128,7 @@ export class NodeSession {
         return;
       }
       case 'schedulable': {
-        const resourceClass = this.#resourceClass(move, want.at);
+        const resourceClass = placementClassOf(this.#node(move.uuid, want.at));
         if (resourceClass === null) return;
         const question = { of: 'schedulable', at: want.at, resourceClass } as const;
         await this.#survey.read(question, this.#changedSince('schedulable', want.at), notBefore);
@@ -176,7 +178,7 @@ export class NodeSession {
     const { uuid } = move;
     const node = this.#node(uuid, at);
     const instanceUuid = node.is === 'present' ? node.value.instanceUuid : null;
-    const resourceClass = this.#resourceClass(move, at);
+    const resourceClass = placementClassOf(node);
     const listed = (uuids: ReadonlySet<string>): true | undefined => (uuids.has(uuid) ? true : undefined);
     const fact = <Q extends Question, T>(question: Q, pick: (answer: Answers[Q['of']]) => T | undefined): Seen<T> =>
       factOf(this.#survey.last(question), this.#changedSince(question.of, at), this.#oldest, pick);
@@ -206,11 +208,6 @@ export class NodeSession {
     return factOf(reading, this.#changedSince('nodes', at), this.#oldest, (nodes) => nodes.get(uuid));
   }
 
-  #resourceClass(move: Move, at: ControlPlaneName): string | null {
-    const node = this.#node(move.uuid, at);
-    return node.is === 'present' && node.value.resourceClass !== null ? placementClass(node.value.resourceClass) : null;
-  }
-
   #ownFact<T>(of: 'membership' | 'definitions'): Seen<T> {
     const reading = this.#own.get(of);
     if (reading === undefined) return UNLOOKED;
@@ -218,6 +215,9 @@ export class NodeSession {
     return { is: 'present', value: reading.answer.value as T, at: reading.at };
   }
 }
+
+const placementClassOf = (node: Seen<NodeFacts>): string | null =>
+  node.is === 'present' && node.value.resourceClass !== null ? placementClass(node.value.resourceClass) : null;
 
 function factOf<A, T>(
   reading: Reading<A> | undefined,

@@ -38,7 +38,7 @@ export interface Answers {
 export class Survey {
   readonly #controlPlanes: ReadonlyMap<ControlPlaneName, ControlPlane>;
   readonly #clock: Clock;
-  readonly #last = new Map<string, Reading<unknown>>();
+  readonly #last: Answered = new Map();
   readonly #underWay = new Map<string, { seq: number; at: number; reading: Promise<Reading<unknown>> }>();
   #seq = 0;
 
@@ -55,7 +55,7 @@ export class Survey {
 
   /** The last answer, however old; undefined when nobody has asked. */
   last<Q extends Question>(question: Q): Reading<Answers[Q['of']]> | undefined {
-    return this.#last.get(keyOf(question)) as Reading<Answers[Q['of']]> | undefined;
+    return this.#last.get(question.at)?.get(keyOf(question)) as Reading<Answers[Q['of']]> | undefined;
   }
 
   /**
@@ -63,12 +63,13 @@ export class Survey {
    * qualifies, one that is on its way, or a new one. Never rejects; a cloud that does not answer is an answer too.
    */
   async read<Q extends Question>(question: Q, afterSeq: number, notBefore: number): Promise<Reading<Answers[Q['of']]>> {
-    const key = keyOf(question);
-    const last = this.#last.get(key);
+    const { at: place } = question;
+    const key = `${place} ${keyOf(question)}`;
+    const last = this.last(question);
     // A clock that was set back makes old answers look new: what comes from the future is not taken.
     const now = this.#clock.now();
     const recent = ({ seq, at }: { seq: number; at: number }) => seq > afterSeq && at >= notBefore && at <= now;
-    if (last !== undefined && recent(last)) return last as Reading<Answers[Q['of']]>;
+    if (last !== undefined && recent(last)) return last;
     const current = this.#underWay.get(key);
     if (current !== undefined && recent(current)) {
       return (await current.reading) as Reading<Answers[Q['of']]>;
@@ -86,8 +87,11 @@ export class Survey {
     this.#underWay.set(key, { seq, at, reading });
     const result = await reading;
     if (this.#underWay.get(key)?.seq === seq) this.#underWay.delete(key);
-    const newest = this.#last.get(key);
-    if (newest === undefined || newest.seq < seq) this.#last.set(key, result);
+    const newest = this.last(question);
+    if (newest === undefined || newest.seq < seq) {
+      const there = this.#last.get(place) ?? new Map<string, Reading<unknown>>();
+      this.#last.set(place, there.set(keyOf(question), result));
+    }
     return result as Reading<Answers[Q['of']]>;
   }
 
@@ -122,10 +126,12 @@ export class Survey {
   }
 }
 
+/** By control plane and {@link keyOf}: looked up some hundred times for each look, so no text is put together for it. */
+type Answered = Map<ControlPlaneName, Map<string, Reading<unknown>>>;
+
+/** Tells questions to one control plane from each other. */
 const keyOf = (question: Question): string =>
-  question.of === 'schedulable'
-    ? `${question.at} schedulable ${question.resourceClass}`
-    : `${question.at} ${question.of}`;
+  question.of === 'schedulable' ? `schedulable ${question.resourceClass}` : question.of;
 
 export function indexInstances(instances: readonly InstanceFacts[]): InstanceIndex {
   const byId = new Map<string, InstanceFacts>();

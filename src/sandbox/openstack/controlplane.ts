@@ -224,8 +224,9 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     resolve(url) {
       for (const service of SERVICES) {
         const base = settings.endpoints[service];
-        if (url === base || url.startsWith(`${base}/`) || url.startsWith(`${base}?`))
-          return { service, path: url.slice(base.length) || '/' };
+        if (!url.startsWith(base)) continue;
+        const next = url.charAt(base.length);
+        if (next === '' || next === '/' || next === '?') return { service, path: url.slice(base.length) || '/' };
       }
       return null;
     },

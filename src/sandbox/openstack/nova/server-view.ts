@@ -13,8 +13,25 @@ export function briefServer(instance: InstanceRecord, base: string): JsonMap {
   return { id: instance.id, name: instance.name, links: novaLinks(base, `servers/${instance.id}`) };
 }
 
+/** What a record was last shown as: lists are asked for again and again, and a record that changes is another record. */
+const SHOWN = new WeakMap<
+  InstanceRecord,
+  { readonly version: number; readonly base: string; readonly view: JsonMap }
+>();
+
 /** A server as this version shows it; `alone` when it was asked for by id. */
 export function wholeServer(instance: InstanceRecord, visit: Visit, alone: boolean): JsonMap {
+  if (alone) return shown(instance, visit, true);
+  const { version } = visit;
+  const base = visit.settings.endpoints.nova;
+  const last = SHOWN.get(instance);
+  if (last?.version === version && last.base === base) return last.view;
+  const view = shown(instance, visit, false);
+  SHOWN.set(instance, { version, base, view });
+  return view;
+}
+
+function shown(instance: InstanceRecord, visit: Visit, alone: boolean): JsonMap {
   const { version } = visit;
   const base = visit.settings.endpoints.nova;
   const placed = instance.node !== null;
