@@ -1,7 +1,9 @@
+import type { Answer } from '../../src/deployments/types.ts';
 import { emptyState, isEnded } from '../../src/store/state.ts';
 import type { DeepReadonly, StoreState } from '../../src/store/types.ts';
 import { allInvariants } from '../support/invariants/index.ts';
 import { serves } from '../support/world/application.ts';
+import { isWrite } from '../support/world/calls.ts';
 import type { Point } from '../support/world/world.ts';
 import { ALICE, BOB, World } from '../support/world/world.ts';
 import type { Story } from './restart.ts';
@@ -12,6 +14,8 @@ type State = DeepReadonly<StoreState>;
 export interface StoreFault {
   readonly name: string;
   readonly becomes: (versions: readonly State[]) => State;
+  /** Something on the disk tells that it is an older copy. */
+  readonly told?: string;
 }
 
 export const LOST: StoreFault = { name: 'the store is lost', becomes: () => emptyState() };
@@ -20,6 +24,13 @@ export const LOST: StoreFault = { name: 'the store is lost', becomes: () => empt
 export const olderBy = (writes: number): StoreFault => ({
   name: `the store is a copy of ${writes} ${writes === 1 ? 'write' : 'writes'} ago`,
   becomes: (versions) => versions[versions.length - 1 - writes] ?? emptyState(),
+});
+
+/** The same, and the version that was there last tells that it is behind. */
+export const toldOlderBy = (writes: number): StoreFault => ({
+  ...olderBy(writes),
+  name: `${olderBy(writes).name}, and that is known`,
+  told: 'The store is an older copy.',
 });
 
 export const HALF: StoreFault = {
@@ -32,6 +43,16 @@ export type Choice = 'go on' | 'bring back';
 
 export interface Aftermath {
   readonly world: World;
+  /** What was on the disk before the fault. */
+  readonly before: State;
+  /** What was on it after the fault. */
+  readonly copy: State;
+  /** Nodes that bore marks then. */
+  readonly marked: number;
+  /** What Ephyra had written to the clouds when it was killed. */
+  readonly writesBefore: number;
+  /** The same when it first asked; null when it asked nothing. */
+  readonly writesWhenAsked: number | null;
   /** Deployments that Ephyra asked about. */
   readonly asked: number;
   /** States in which what was known after the fault has ended. */
@@ -40,6 +61,9 @@ export interface Aftermath {
 
 const HOUR = 3_600_000;
 
+/** Tokens change nothing. */
+const changesMade = (world: World): number => world.writes.filter(isWrite).length;
+
 /**
  * Plays a story, kills Ephyra at the point, lets the fault befall the store, starts again, and lets a person answer what
  * is asked and see to it that in the end all nodes are where they are wanted. Throws what breaks.
@@ -47,6 +71,8 @@ const HOUR = 3_600_000;
 export async function befallen(story: Story, point: Point, fault: StoreFault, choice: Choice): Promise<Aftermath> {
   const versions: State[] = [];
   let struck = false;
+  let writesBefore = 0;
+  let marked = 0;
   const world = new World({
     ...story.options,
     seed: 1,
@@ -54,7 +80,10 @@ export async function befallen(story: Story, point: Point, fault: StoreFault, ch
     kill: ({ index }) => {
       if (index !== point.index) return false;
       struck = true;
+      writesBefore = changesMade(world);
+      marked = markedNodes(world);
       world.disk = fault.becomes(versions);
+      world.diskBehind = fault.told ?? null;
       world.note(fault.name);
       return true;
     },
@@ -63,41 +92,108 @@ export async function befallen(story: Story, point: Point, fault: StoreFault, ch
   story.prepare?.(world);
   await world.start();
   await perform(world, story, () => struck);
-  const asked = await answerAll(world, choice);
+  const [before, copy] = [versions.at(-1) ?? emptyState(), world.disk];
+  const { asked, writesWhenAsked } = await answerAll(world, choice);
   const ends = world.disk.deployments.map(({ state }) => state);
   await tidyUp(world, choice);
-  return { world, asked, ends };
+  return { world, before, copy, marked, writesBefore, writesWhenAsked, asked, ends };
+}
+
+/**
+ * Plays a story while the disk takes nothing from the point on, for so long; in the end all must be in its place and on
+ * the disk, or Ephyra is killed in between and started on what the disk holds.
+ */
+export async function refused(
+  story: Story,
+  point: Point,
+  how: { readonly forMs: number; readonly killAfterMs: number | null },
+): Promise<World> {
+  let refusing = false;
+  const world = new World({
+    ...story.options,
+    seed: 1,
+    kill: ({ index }) => {
+      if (index !== point.index || refusing) return false;
+      refusing = true;
+      world.note('the disk is full');
+      world.diskRefuses = 'ENOSPC: no space left on device';
+      world.time.after(how.forMs, () => {
+        world.note('the disk has space again');
+        world.diskRefuses = null;
+      });
+      if (how.killAfterMs !== null) world.time.after(how.killAfterMs, () => world.kill('while the disk is full'));
+      return false;
+    },
+  });
+  world.keepRunning(() => 500);
+  story.prepare?.(world);
+  await world.start();
+  await perform(world, story, () => false);
+  if (how.killAfterMs !== null) world.diskBehind = null;
+  await world.until(() => world.diskRefuses === null, HOUR, 'space on the disk');
+  await answerAll(world, 'go on');
+  await tidyUp(world, 'go on');
+  return world;
 }
 
 /** What people do in the story until it is over, or the fault has struck. */
 async function perform(world: World, { wish }: Story, struck: () => boolean): Promise<void> {
-  const deployed = await world.ask((ephyra) => ephyra.deploy({ source: 'cp1', target: 'cp2', by: ALICE }));
-  if (deployed?.ok === true) await world.ask((ephyra) => ephyra.approve({ by: BOB }));
+  const request = { source: 'cp1', target: 'cp2', by: ALICE, idempotencyKey: 'story' } as const;
+  await granted(world, struck, (ephyra) => ephyra.deploy(request));
+  await granted(world, struck, (ephyra) => ephyra.approve({ by: BOB }));
   if (struck()) return;
   const moved = () => world.record?.results.filter(({ place }) => place === 'moved').length ?? 0;
   const over = () => struck() || allEnded(world);
   await world.until(() => over() || moved() >= (wish.abortAfter ?? Number.POSITIVE_INFINITY), 24 * HOUR, 'its middle');
-  if (!over()) await world.ask((ephyra) => ephyra.abort({ by: ALICE }));
+  if (!over()) await granted(world, struck, (ephyra) => ephyra.abort({ by: ALICE }));
   await world.until(over, 24 * HOUR, 'its end');
 }
 
+/** People ask again while Ephyra is down, or its disk takes nothing. */
+async function granted(
+  world: World,
+  struck: () => boolean,
+  question: (ephyra: World['ephyra']) => Promise<Answer<unknown>>,
+): Promise<void> {
+  while (!struck()) {
+    await world.until(() => world.process !== null, HOUR, 'Ephyra');
+    const answer = await world.ask(question);
+    if (answer?.ok === true || answer?.refusal.code === 'wrong_state') return;
+    if (answer !== null && answer.refusal.code !== 'not_recorded') throw new Error(answer.refusal.message);
+    await world.pass(10_000);
+  }
+}
+
+const markedNodes = (world: World): number =>
+  [...world.mirrors.values()].flatMap((mirror) => [...mirror.nodes.values()]).filter(isMarked).length;
+
+const isMarked = ({ extra }: { readonly extra: Readonly<Record<string, unknown>> }): boolean =>
+  extra['ephyra'] !== undefined;
+
 const allEnded = (world: World): boolean => world.disk.deployments.every(isEnded);
 
-/** Answers every question, until everything has ended. Returns how many there were. */
-async function answerAll(world: World, choice: Choice): Promise<number> {
+/** Answers every question, until everything has ended. */
+async function answerAll(
+  world: World,
+  choice: Choice,
+): Promise<{ readonly asked: number; readonly writesWhenAsked: number | null }> {
   const asked = new Set<string>();
+  let writesWhenAsked: number | null = null;
   for (let turn = 0; turn < 20; turn += 1) {
     await world.until(() => world.process !== null, HOUR, 'Ephyra');
     // Long enough for the first look, and for whoever has something to say.
     await world.pass(60_000);
     const waiting = world.disk.deployments.find(({ state }) => state === 'found' || state === 'awaiting_approval');
     if (waiting === undefined) {
-      if (allEnded(world)) return asked.size;
+      if (allEnded(world)) return { asked: asked.size, writesWhenAsked };
       await world.until(() => allEnded(world) || questions(world), 24 * HOUR, 'the end');
       continue;
     }
     const { id, state } = waiting;
-    if (state === 'found') asked.add(id);
+    if (state === 'found') {
+      asked.add(id);
+      writesWhenAsked ??= changesMade(world);
+    }
     const answer = await world.ask((ephyra) =>
       choice === 'go on' ? ephyra.approve({ id, by: BOB }) : ephyra.abort({ id, by: BOB }),
     );
@@ -123,7 +219,7 @@ async function tidyUp(world: World, choice: Choice): Promise<void> {
   }
   await world.pass(60_000);
   if (world.mirror(source).nodes.size > 0) throw new Error(`nodes are left in ${source}`);
-  const marked = [...world.mirror(target).nodes.values()].filter(({ extra }) => extra['ephyra'] !== undefined);
+  const marked = [...world.mirror(target).nodes.values()].filter(isMarked);
   if (marked.length > 0) throw new Error(`${marked.map(({ name }) => name).join(', ')} still bear marks`);
   const down = world.application.members().filter((member) => !serves(member));
   if (down.length > 0) throw new Error(`${down.map(({ name }) => name).join(', ')} do not serve`);
