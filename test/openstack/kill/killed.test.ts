@@ -92,7 +92,6 @@ describe('killed on real control planes', () => {
   it('takes everything back when aborted in the middle, killed six times on the way', async () => {
     const points = onTheWayBack('cp2', 'cp1');
     scene.witness.deployments.clear();
-    scene.killer.hit.length = 0;
     await scene.deploy('/ephyra deploy cp2→cp1');
     await scene.until('a node has arrived in cp1', 400_000, async () => (await homes(scene)).includes('cp1'));
     scene.killer.arm(points);

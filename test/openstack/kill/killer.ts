@@ -10,7 +10,7 @@ export interface KillPoint {
 
 /** Kills Ephyra's process at one point after the other, by itself, and starts it again each time. */
 export class Killer {
-  /** Names of the points at which it was killed, in order. */
+  /** Names of the points at which it was killed since it was last armed, in order. */
   readonly hit: string[] = [];
   /** Milliseconds from each kill until it said that it was up again. */
   readonly upAgainMs: number[] = [];
@@ -21,6 +21,7 @@ export class Killer {
   readonly #killFile: string;
   readonly #say: (line: string) => void;
   #line: KillPoint[] = [];
+  #kills = 0;
   #busy: Promise<void> = Promise.resolve();
 
   constructor(ephyra: EphyraProcess, files: { journal: string; killFile: string }, say: (line: string) => void) {
@@ -40,6 +41,7 @@ export class Killer {
   /** From now on it is killed at these points, in this order. */
   arm(points: readonly KillPoint[]): void {
     this.#line = [...points];
+    this.hit.length = 0;
     this.#load();
   }
 
@@ -53,10 +55,11 @@ export class Killer {
       killed === undefined ? [] : [{ killed, at }],
     );
     const last = kills.at(-1);
-    if (code !== 'SIGKILL' || last === undefined || kills.length !== this.hit.length + 1) {
+    if (code !== 'SIGKILL' || last === undefined || kills.length !== this.#kills + 1) {
       this.trouble = `Ephyra ended by itself (${code}):\n${this.#ephyra.tail()}`;
       return;
     }
+    this.#kills += 1;
     this.hit.push(last.killed);
     this.#line.shift();
     this.#load();

@@ -184,6 +184,12 @@ export class Scene {
     });
   }
 
+  /** As a person would by hand, past Ephyra. */
+  async deleteServer(side: Side, id: string): Promise<void> {
+    const { status, text } = await this.fleets[side].call('compute', 'DELETE', `/v2.1/servers/${id}`);
+    if (status !== 204) throw new Error(`${side} did not delete server ${id}: ${status} ${text}`);
+  }
+
   /** One node as an Ironic has it now; null when it has none. */
   async node(side: Side, name: NodeName): Promise<Json | null> {
     return (await this.fleets[side].nodes()).find((node) => node['name'] === name) ?? null;
