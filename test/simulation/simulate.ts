@@ -7,6 +7,7 @@ import type { Outcome } from './run.ts';
 import { run } from './run.ts';
 import { scenarioOf } from './scenario.ts';
 import { replay, shrink, sizeOf } from './shrink.ts';
+import { sweep } from './storeFaults.ts';
 import { KINDS, Tally } from './tally.ts';
 
 const USAGE = `Plays deployments in simulated worlds and watches the invariants.
@@ -17,6 +18,7 @@ const USAGE = `Plays deployments in simulated worlds and watches the invariants.
   --replay SEED   plays one seed again and tells its whole story; with --shrink the least that still breaks
   --first         stops at the first violation, and says no more than which
   --restarts      kills and starts Ephyra at every single point of three deployments instead
+  --store-faults  the same at every change, and loses the store meanwhile or puts an older copy in its place
 `;
 
 const { values } = parseArgs({
@@ -27,6 +29,7 @@ const { values } = parseArgs({
     replay: { type: 'string' },
     shrink: { type: 'boolean', default: false },
     restarts: { type: 'boolean', default: false },
+    'store-faults': { type: 'boolean', default: false },
     first: { type: 'boolean', default: false },
     worker: { type: 'string' },
     help: { type: 'boolean', short: 'h', default: false },
@@ -122,6 +125,10 @@ async function main(): Promise<void> {
   if (values.worker !== undefined) return work(values.worker);
   if (values.restarts) {
     process.exitCode = (await restarts()) === 0 ? 0 : 1;
+    return;
+  }
+  if (values['store-faults']) {
+    process.exitCode = (await sweep((line) => console.log(line))) === 0 ? 0 : 1;
     return;
   }
   if (values.replay !== undefined) {

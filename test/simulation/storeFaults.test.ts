@@ -3,14 +3,12 @@ import { isEnded } from '../../src/store/state.ts';
 import type { StoredDeployment } from '../../src/store/types.ts';
 import type { Point } from '../support/world/world.ts';
 import { isChange, pointsOf, STORIES, type Story } from './restart.ts';
-import { befallen, HALF, LOST, olderBy, refused, type StoreFault, toldOlderBy } from './storeFaults.ts';
+import { befallen, LOST, refused, STORE_FAULTS, toldOlderBy } from './storeFaults.ts';
 
 /**
  * Killed right before or right after a change, and started again on a disk that holds something else. Here every
  * so-many-th point is taken; all of them are swept with `npm run simulate -- --store-faults`.
  */
-const FAULTS: readonly StoreFault[] = [LOST, olderBy(1), olderBy(3), HALF, toldOlderBy(1), toldOlderBy(3)];
-
 const everyNth = (points: readonly Point[], n: number, from: number): Point[] =>
   points.filter((_, at) => at % n === from % n);
 
@@ -32,7 +30,7 @@ const storyOf = (name: string): Story => {
 };
 
 describe.each(STORIES)('$name, and then', (story) => {
-  it.each(FAULTS.map((fault, index) => ({ name: fault.name, fault, index })))(
+  it.each(STORE_FAULTS.map((fault, index) => ({ name: fault.name, fault, index })))(
     '$name: no node is lost, and it ends as people say',
     { timeout: 60_000 },
     async ({ fault, index }) => {

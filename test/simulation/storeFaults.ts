@@ -6,7 +6,7 @@ import { serves } from '../support/world/application.ts';
 import { isWrite } from '../support/world/calls.ts';
 import type { Point } from '../support/world/world.ts';
 import { ALICE, BOB, World } from '../support/world/world.ts';
-import type { Story } from './restart.ts';
+import { isChange, pointsOf, STORIES, type Story } from './restart.ts';
 
 type State = DeepReadonly<StoreState>;
 
@@ -37,6 +37,9 @@ export const HALF: StoreFault = {
   name: 'the store is a copy from half-way',
   becomes: (versions) => versions[Math.floor((versions.length - 1) / 2)] ?? emptyState(),
 };
+
+/** All that befalls the store in the tests. */
+export const STORE_FAULTS: readonly StoreFault[] = [LOST, olderBy(1), olderBy(3), HALF, toldOlderBy(1), toldOlderBy(3)];
 
 /** What a person says whenever Ephyra asks. */
 export type Choice = 'go on' | 'bring back';
@@ -224,4 +227,27 @@ async function tidyUp(world: World, choice: Choice): Promise<void> {
   const down = world.application.members().filter((member) => !serves(member));
   if (down.length > 0) throw new Error(`${down.map(({ name }) => name).join(', ')} do not serve`);
   if (world.violation !== null) throw world.violation;
+}
+
+/** Every fault at every change of every story, with both answers. Returns how many broke something. */
+export async function sweep(tell: (line: string) => void): Promise<number> {
+  let failed = 0;
+  for (const story of STORIES) {
+    const points = (await pointsOf(story)).filter(isChange);
+    for (const fault of STORE_FAULTS) {
+      let asked = 0;
+      for (const choice of ['go on', 'bring back'] as const) {
+        for (const point of points) {
+          try {
+            asked += (await befallen(story, point, fault, choice)).asked;
+          } catch (error) {
+            failed += 1;
+            tell(`at point ${point.index} (${point.kind} ${point.what}), ${choice}: ${String(error)}`);
+          }
+        }
+      }
+      tell(`${story.name}; ${fault.name}: ${2 * points.length} runs, asked ${asked} times, ${failed} failed so far`);
+    }
+  }
+  return failed;
 }

@@ -78,12 +78,24 @@ async function withdraw(world: World): Promise<void> {
   }
 }
 
+/** Whoever is asked meanwhile about nodes that stand half-way says that they go on. */
+async function untilAnswering(world: World, holds: () => boolean, limitMs: number, what: string): Promise<void> {
+  const asked = () => world.process !== null && world.record?.state === 'found';
+  for (;;) {
+    await world.until(() => holds() || asked(), limitMs, what);
+    if (holds()) return;
+    await world.ask((ephyra) => ephyra.approve({ by: BOB }));
+    // Refused while a lock holds, or while the cloud does not answer: asked again.
+    if (asked()) await world.pass(10_000);
+  }
+}
+
 /** Lets people have their wish, to its end within `limitMs`. Returns the state in which it ended. @throws Refusal */
 export async function play(world: World, wish: Wish = {}, limitMs = 24 * 3_600_000): Promise<string> {
   await begin(world, wish);
   const limit = wish.abortAfter ?? wish.stopAfter;
   if (limit !== undefined) {
-    await world.until(() => hasEnded(world) || moved(world) >= limit, limitMs, `${limit} nodes moved`);
+    await untilAnswering(world, () => hasEnded(world) || moved(world) >= limit, limitMs, `${limit} nodes moved`);
     const intent = wish.abortAfter === undefined ? 'stop' : 'abort';
     while (!hasEnded(world) && world.record?.intent !== intent) {
       await world.until(() => world.process !== null, undefined, 'Ephyra');
@@ -91,7 +103,7 @@ export async function play(world: World, wish: Wish = {}, limitMs = 24 * 3_600_0
       if (answer?.ok === false && answer.refusal.code !== 'wrong_state') throw new Refusal(answer.refusal);
     }
   }
-  await world.until(() => hasEnded(world), limitMs, 'the end');
+  await untilAnswering(world, () => hasEnded(world), limitMs, 'the end');
   await rest(world);
   return world.record?.state ?? 'none';
 }
@@ -103,7 +115,7 @@ async function rest(world: World): Promise<void> {
   await world.pass(60_000);
   // Somebody has had it aborted after its end: then that is what is waited for.
   if (!hasEnded(world)) {
-    await world.until(() => hasEnded(world), 24 * 3_600_000, 'the end');
+    await untilAnswering(world, () => hasEnded(world), 24 * 3_600_000, 'the end');
     return;
   }
   const late = world.writes.filter(({ sentAt, write }) => sentAt > ended && write !== 'token');
