@@ -31,6 +31,8 @@ export class NodeSession {
   /** By control plane: what the answer to our own last write said of the node; null = it is gone. */
   readonly #learned = new Map<ControlPlaneName, { seq: number; at: number; node: NodeFacts | null }>();
   readonly #own = new Map<'membership' | 'definitions', Reading<unknown>>();
+  /** What was asked of this one node before this point says nothing any more, also when the answer comes only now. */
+  #ownChanged = 0;
   /** The application has let go of the node in this process, and was not asked since to take it. */
   removed = false;
   /** When a destructive action was accepted, by action and instance. */
@@ -74,7 +76,7 @@ export class NodeSession {
         this.#changed.set(at, changed);
         this.#learned.delete(at);
         if (answer !== undefined) this.#learned.set(at, { seq: this.#survey.mark(), at: asked, node: answer });
-        this.#own.clear();
+        this.#forgetOwn();
       }
     })();
     this.#acting = run.catch(() => undefined);
@@ -95,14 +97,24 @@ export class NodeSession {
   /** Accepted so short a time ago (ms) that a list which asks for it again is rather behind. */
   didLately({ name, instanceId }: Pick<Action, 'name' | 'instanceId'>, lately: number): boolean {
     const at = this.#done.get(`${name} ${instanceId}`);
-    return at !== undefined && this.#now() - at < lately;
+    return at !== undefined && this.#isFrom(at, this.#now() - lately + 1);
   }
 
   /** Forgets everything that was asked until now: it has led nowhere, and is asked again. */
   doubt(): void {
     this.#doubted = this.#survey.mark();
     this.#learned.clear();
+    this.#forgetOwn();
+  }
+
+  #forgetOwn(): void {
     this.#own.clear();
+    this.#ownChanged = this.#survey.mark();
+  }
+
+  /** Not older than that, nor from the future: a clock that was set back makes old answers look new. */
+  #isFrom(at: number, notBefore: number): boolean {
+    return at >= notBefore && at <= this.#now();
   }
 
   /** Resolves once nothing that was started for this node is still on its way. */
@@ -123,7 +135,7 @@ export class NodeSession {
       case 'providers': {
         const learned = want.of === 'nodes' ? this.#learned.get(want.at) : undefined;
         const oldest = Math.max(notBefore, want.since ?? 0);
-        if (learned !== undefined && learned.at >= oldest) return;
+        if (learned !== undefined && this.#isFrom(learned.at, oldest)) return;
         await this.#survey.read({ of: want.of, at: want.at }, this.#changedSince(want.of, want.at), oldest);
         return;
       }
@@ -148,7 +160,7 @@ export class NodeSession {
 
   async #askOwn(of: 'membership' | 'definitions', notBefore: number, ask: () => Promise<unknown>): Promise<void> {
     const last = this.#own.get(of);
-    if (last !== undefined && last.at >= notBefore) return;
+    if (last !== undefined && last.seq > this.#ownChanged && this.#isFrom(last.at, notBefore)) return;
     const seq = this.#survey.mark();
     const at = this.#now();
     try {
@@ -181,7 +193,7 @@ export class NodeSession {
     const resourceClass = placementClassOf(node);
     const listed = (uuids: ReadonlySet<string>): true | undefined => (uuids.has(uuid) ? true : undefined);
     const fact = <Q extends Question, T>(question: Q, pick: (answer: Answers[Q['of']]) => T | undefined): Seen<T> =>
-      factOf(this.#survey.last(question), this.#changedSince(question.of, at), this.#oldest, pick);
+      this.#factOf(this.#survey.last(question), this.#changedSince(question.of, at), pick);
     return {
       node,
       instances: fact({ of: 'instances', at }, (index) => {
@@ -200,33 +212,27 @@ export class NodeSession {
   #node(uuid: string, at: ControlPlaneName): Seen<NodeFacts> {
     const reading = this.#survey.last({ of: 'nodes', at });
     const learned = this.#learned.get(at);
-    if (learned !== undefined && (reading === undefined || learned.seq > reading.seq)) {
+    const newer = learned !== undefined && (reading === undefined || learned.seq > reading.seq);
+    if (newer && this.#isFrom(learned.at, this.#oldest)) {
       return learned.node === null
         ? { is: 'absent', at: learned.at }
         : { is: 'present', value: learned.node, at: learned.at };
     }
-    return factOf(reading, this.#changedSince('nodes', at), this.#oldest, (nodes) => nodes.get(uuid));
+    return this.#factOf(reading, this.#changedSince('nodes', at), (nodes) => nodes.get(uuid));
   }
 
   #ownFact<T>(of: 'membership' | 'definitions'): Seen<T> {
     const reading = this.#own.get(of);
-    if (reading === undefined) return UNLOOKED;
+    return this.#factOf(reading as Reading<T> | undefined, this.#ownChanged, (answer) => answer);
+  }
+
+  #factOf<A, T>(reading: Reading<A> | undefined, after: number, pick: (answer: A) => T | undefined): Seen<T> {
+    if (reading === undefined || reading.seq <= after || !this.#isFrom(reading.at, this.#oldest)) return UNLOOKED;
     if (!reading.answer.ok) return { is: 'unknown', why: reading.answer.why, at: reading.at };
-    return { is: 'present', value: reading.answer.value as T, at: reading.at };
+    const value = pick(reading.answer.value);
+    return value === undefined ? { is: 'absent', at: reading.at } : { is: 'present', value, at: reading.at };
   }
 }
 
 const placementClassOf = (node: Seen<NodeFacts>): string | null =>
   node.is === 'present' && node.value.resourceClass !== null ? placementClass(node.value.resourceClass) : null;
-
-function factOf<A, T>(
-  reading: Reading<A> | undefined,
-  after: number,
-  oldest: number,
-  pick: (answer: A) => T | undefined,
-): Seen<T> {
-  if (reading === undefined || reading.seq <= after || reading.at < oldest) return UNLOOKED;
-  if (!reading.answer.ok) return { is: 'unknown', why: reading.answer.why, at: reading.at };
-  const value = pick(reading.answer.value);
-  return value === undefined ? { is: 'absent', at: reading.at } : { is: 'present', value, at: reading.at };
-}

@@ -61,10 +61,11 @@ function stage(takesMs = 0) {
     } as unknown as ControlPlane);
   }
   const survey = new Survey(planes, clock);
-  return { time, clock, survey, cp1: clouds.get('cp1') as Cloud, cp2: clouds.get('cp2') as Cloud };
+  return { time, clock, survey, planes, cp1: clouds.get('cp1') as Cloud, cp2: clouds.get('cp2') as Cloud };
 }
 
 const NODES = { of: 'nodes', at: 'cp1' } as const;
+const IN: NodeQuestions = { membership: async () => 'in', definitionsEqual: async () => true };
 
 describe('the survey', () => {
   it('asks once for all who want to know the same at the same time', async () => {
@@ -245,6 +246,43 @@ describe('what is known of one node', () => {
     expect(session.didLately(stop, 60_000)).toBe(false);
     session.done({ name: 'addMember', instanceId: 'i-1' });
     expect(session.didLately({ name: 'addMember', instanceId: 'i-1' }, 60_000)).toBe(false);
+  });
+
+  it('is nothing that comes from the future: a clock that was set back makes old answers look new', async () => {
+    const scene = stage();
+    let ahead = 3_600_000;
+    const now = () => scene.time.now() + ahead;
+    const clock = { ...scene.clock, now };
+    const survey = new Survey(scene.planes, clock);
+    const session = new NodeSession(survey, now);
+    await session.look(wants, FORWARD, now(), questions);
+    await session.change('cp2', ['nodes'], async () => null);
+    await session.look([{ of: 'membership' }], FORWARD, now(), questions);
+    session.done({ name: 'stopInstance', instanceId: 'i-1' });
+    ahead = 0;
+    const { sides, membership } = session.observe(FORWARD);
+    expect(sides['cp1']?.node.is).toBe('unlooked');
+    expect(sides['cp1']?.instances.is).toBe('unlooked');
+    expect(sides['cp2']?.node.is).toBe('unlooked');
+    expect(membership.is).toBe('unlooked');
+    expect(session.didLately({ name: 'stopInstance', instanceId: 'i-1' }, 60_000)).toBe(false);
+
+    scene.cp2.nodes = async () => [SUMMARY];
+    await session.look(wants, FORWARD, now() - 5_000, IN);
+    expect(session.observe(FORWARD).membership).toMatchObject({ is: 'present', value: 'in' });
+    expect(session.observe(FORWARD).sides['cp2']?.node.is).toBe('present');
+  });
+
+  it('is not what an abandoned question is answered after an action', async () => {
+    const { survey, clock, time } = stage();
+    const session = new NodeSession(survey, clock.now);
+    let answer: (membership: 'in' | 'out') => void = () => undefined;
+    const slow = { ...questions, membership: () => new Promise<'in' | 'out'>((done) => (answer = done)) };
+    const asked = session.look([{ of: 'membership' }], FORWARD, time.now(), slow);
+    await session.change('cp2', [], async () => undefined);
+    answer('out');
+    await asked;
+    expect(session.observe(FORWARD).membership.is).toBe('unlooked');
   });
 
   it('waits for an action that is still on its way, whoever has stopped waiting for it', async () => {
