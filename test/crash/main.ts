@@ -1,0 +1,153 @@
+import { parseArgs } from 'node:util';
+import type { Point } from './points.ts';
+import { KINDS, kindOf, nameOf, targetOf } from './points.ts';
+import { STORIES, storyCalled } from './stories.ts';
+import type { Enumerated, Failure, Task } from './sweep.ts';
+import { JOBS, repeatOf, Sweep } from './sweep.ts';
+
+const USAGE = `Kills the real Ephyra with SIGKILL around every request and every write of three deployments, starts it again, and
+compares what becomes of the world.
+
+  --story NAME    only this one: ${STORIES.map(({ name }) => name).join(', ')}
+  --point POINT   only this point, with its log
+    --fresh       ... of a process that has just started
+    --second N    ... and the next process at its N-th point
+  --kind KIND     only these: ${KINDS.join(', ')}
+  --pairs N       so many pairs of kills by chance (default 60)
+  --seed S        what they are chosen by (default: by the time of day, printed)
+  --jobs N        so many deployments at a time (default ${JOBS})
+  --list          only tells the points
+`;
+
+const { values } = parseArgs({
+  options: {
+    story: { type: 'string' },
+    point: { type: 'string' },
+    fresh: { type: 'boolean', default: false },
+    second: { type: 'string' },
+    kind: { type: 'string' },
+    pairs: { type: 'string', default: '60' },
+    seed: { type: 'string' },
+    jobs: { type: 'string', default: String(JOBS) },
+    list: { type: 'boolean', default: false },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
+});
+
+function numberOf(name: 'pairs' | 'seed' | 'jobs' | 'second', text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 0) throw new Error(`--${name} "${text}" is no whole number`);
+  return value;
+}
+
+function tell({ story, points, merged, total }: Enumerated): void {
+  const byKind = KINDS.map((kind) => `${points.filter((point) => kindOf(point) === kind).length} ${kind}`);
+  console.log(
+    `${story.name}: ${points.length} points (${byKind.join(', ')}), of which ${points.filter(({ fresh }) => fresh).length} only after a start; ` +
+      `a run comes by ${total}, ${merged} repeats of a read within one wait are left out: first and last are kept`,
+  );
+}
+
+function tellFailure({ task, problems, log }: Failure, whole: boolean): void {
+  console.log(
+    `\nFAILED ${task.point.story}: ${nameOf(task.point)}${task.second === null ? '' : `, then ${task.second}`}`,
+  );
+  for (const problem of problems) console.log(`  ${problem.replaceAll('\n', '\n    ')}`);
+  if (whole) for (const line of log) console.log(`  | ${line}`);
+  console.log(`  ${repeatOf(task)}`);
+}
+
+/** One point, with all that is to be known of it. */
+async function one(): Promise<boolean> {
+  const story = storyCalled(values.story ?? '');
+  const point: Point = { ...targetOf(values.point ?? ''), story: story.name, fresh: values.fresh };
+  const sweep = new Sweep([story], 2);
+  const second = values.second === undefined ? null : numberOf('second', values.second);
+  try {
+    // Unkilled first: the process is to have carried out a deployment already.
+    await sweep.enumerate(story);
+    await sweep.run([{ point, second, tries: 0 }], 1, () => undefined);
+    for (const failure of sweep.failures) tellFailure(failure, true);
+    if (sweep.missed.length > 0) console.log(`No run came by ${nameOf(point)}.`);
+    return finish(sweep, 1);
+  } finally {
+    await sweep.close();
+  }
+}
+
+async function all(): Promise<boolean> {
+  const began = performance.now();
+  const stories = values.story === undefined ? STORIES : [storyCalled(values.story)];
+  const jobs = Math.max(1, numberOf('jobs', values.jobs));
+  const seed = values.seed === undefined ? Date.now() % 1_000_000 : numberOf('seed', values.seed);
+  const sweep = new Sweep(stories, Math.ceil(jobs / 2));
+  try {
+    const lists = await Promise.all(stories.map((story) => sweep.enumerate(story)));
+    for (const list of lists) tell(list);
+    const points = lists
+      .flatMap((list) => list.points)
+      .filter((point) => !values.kind || kindOf(point) === values.kind);
+    if (values.list) {
+      for (const point of points)
+        console.log(`${point.story}: ${nameOf(point)}${point.fresh ? ' (after a start)' : ''}`);
+      return true;
+    }
+    const pairs = Sweep.pairs(lists, numberOf('pairs', values.pairs), seed);
+    console.log(`${points.length} points, and ${pairs.length} pairs by --seed ${seed}; ${jobs} deployments at a time`);
+    const tasks: Task[] = [...points.map((point) => ({ point, second: null, tries: 0 })), ...pairs];
+    let toldAt = performance.now();
+    let failuresTold = 0;
+    await sweep.run(tasks, jobs, (left) => {
+      for (; failuresTold < sweep.failures.length; failuresTold += 1) {
+        const failure = sweep.failures[failuresTold];
+        if (failure !== undefined) tellFailure(failure, false);
+      }
+      if (performance.now() - toldAt < 10_000) return;
+      toldAt = performance.now();
+      const done = tasks.length - left;
+      const seconds = (toldAt - began) / 1000;
+      const eta = Math.round((seconds / Math.max(1, done)) * left);
+      console.log(
+        `${done} of ${tasks.length} in ${Math.round(seconds)} s, ${sweep.failures.length} failed, about ${eta} s left`,
+      );
+    });
+    for (const task of sweep.missed) {
+      console.log(`NOT REACHED ${task.point.story}: ${nameOf(task.point)}\n  ${repeatOf(task)}`);
+    }
+    console.log(
+      `Went on after ${figures(sweep.resumes)} ms (median, 99 of 100, longest; loading the program included); ` +
+        `${sweep.processes} processes; ${sweep.again} runs did not come by their point and were repeated; ` +
+        `${sweep.merged} last repeats of a read were the first; of the pairs the second kill was reached in ${sweep.seconds.reached}`,
+    );
+    console.log(
+      `${Math.round((performance.now() - began) / 1000)} s, ${Math.round(process.cpuUsage().user / 1e6)} s of CPU for the emulators`,
+    );
+    return finish(sweep, sweep.resumes.length === 0 ? 0 : Math.max(...sweep.resumes));
+  } finally {
+    await sweep.close();
+  }
+}
+
+/** Seconds within which a start goes on with what was under way. */
+const RESUME_LIMIT_MS = 10_000;
+
+function finish(sweep: Sweep, slowestMs: number): boolean {
+  const slow = slowestMs > RESUME_LIMIT_MS ? 1 : 0;
+  if (slow > 0)
+    console.log(`FAILED a process took ${Math.round(slowestMs)} ms to go on; at most ${RESUME_LIMIT_MS} are allowed`);
+  const failed = sweep.failures.length + sweep.missed.length + slow;
+  console.log(`${sweep.passed} passed, ${failed} failed`);
+  return failed === 0 && sweep.passed > 0;
+}
+
+function figures(values: readonly number[]): string {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = (share: number) => Math.round(sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0);
+  return `${at(0.5)}, ${at(0.99)}, ${at(1)}`;
+}
+
+if (values.help) console.log(USAGE);
+else {
+  const went = await (values.point === undefined ? all() : one());
+  process.exitCode = went ? 0 : 1;
+}

@@ -1,0 +1,196 @@
+import { rm } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createRandom } from '../support/world/random.ts';
+import { setUp } from './bench.ts';
+import { Pool } from './child.ts';
+import type { Cut, Played } from './play.ts';
+import { Player } from './play.ts';
+import type { Point, PointList, Target } from './points.ts';
+import { isRead, nameOf, pointsOf } from './points.ts';
+import type { Story } from './stories.ts';
+
+/** Runs of a story that nobody kills, to find its points: one by a process that has just started, and these. */
+const WARM_RUNS = 2;
+/** A point that a run did not come by is tried again so often. */
+const TRIES = 6;
+
+/** One killed deployment; with `second`, the process that goes on is killed as well, at its so-many-th point. */
+export interface Task {
+  readonly point: Point;
+  readonly second: number | null;
+  tries: number;
+}
+
+export interface Failure {
+  readonly task: Task;
+  readonly problems: readonly string[];
+  readonly log: readonly string[];
+}
+
+export interface Enumerated extends PointList {
+  readonly story: Story;
+  /** Points of one run, repeats and all. */
+  readonly total: number;
+}
+
+/** Plays many deployments, several at a time, each on a bench that is reused as long as nothing goes wrong on it. */
+export class Sweep {
+  readonly #pool: Pool;
+  readonly #players = new Map<string, Player[]>();
+  readonly #stories: ReadonlyMap<string, Story>;
+  readonly #folder = join(tmpdir(), `ephyra-crash-${process.pid}`);
+  #benches = 0;
+  readonly failures: Failure[] = [];
+  /** Points that no run came by. */
+  readonly missed: Task[] = [];
+  readonly resumes: number[] = [];
+  readonly seconds = { reached: 0, tooLate: 0 };
+  /** Of a read: the last repeat was the first this time. */
+  merged = 0;
+  passed = 0;
+  again = 0;
+
+  constructor(stories: readonly Story[], spares: number) {
+    this.#stories = new Map(stories.map((story) => [story.name, story]));
+    this.#pool = new Pool(spares);
+    this.#pool.fill();
+  }
+
+  get processes(): number {
+    return this.#pool.started;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#players.values()].flat().map((player) => player.close()));
+    await this.#pool.close();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  /** Throws when a story does not even work without a kill. */
+  async enumerate(story: Story): Promise<Enumerated> {
+    const player = await this.#borrow(story.name);
+    const runs = [];
+    let total = 0;
+    for (let at = 0; at <= WARM_RUNS; at++) {
+      const { counted, problems } = await player.play([], at === 0);
+      if (problems.length > 0 || counted === null) {
+        throw new Error(
+          `the story "${story.name}" does not work, though nobody kills anything: ${problems.join('\n')}`,
+        );
+      }
+      runs.push({ fresh: at === 0, counted });
+      total = counted.total;
+    }
+    this.#giveBack(player);
+    return { ...pointsOf(story.name, runs), story, total };
+  }
+
+  /** Pairs of kills by chance: a point, and where in what follows the next process is killed. */
+  static pairs(lists: readonly Enumerated[], count: number, seed: number): Task[] {
+    const random = createRandom(seed);
+    return Array.from({ length: count }, () => {
+      const { points, total } = random.pick([...lists]);
+      const at = random.between(0, points.length - 1);
+      const point = points[at] as Point;
+      const left = Math.round(total * (1 - at / points.length));
+      return { point, second: random.between(1, Math.max(20, left)), tries: 0 };
+    });
+  }
+
+  /** Kills at each of the tasks, so many at a time. `progress` is told after each. */
+  async run(tasks: readonly Task[], jobs: number, progress: (left: number) => void): Promise<void> {
+    // Those of one story one after the other: their bench is there already.
+    const queue = [...tasks];
+    let busy = 0;
+    const work = async (preferred: string): Promise<void> => {
+      for (;;) {
+        const at = Math.max(
+          0,
+          queue.findIndex(({ point }) => point.story === preferred),
+        );
+        const [task] = queue.splice(at, 1);
+        if (task === undefined) {
+          if (busy === 0) return;
+          // What another one is at may come back.
+          await new Promise((resolve) => setTimeout(resolve, 100));
+          continue;
+        }
+        busy += 1;
+        const more = await this.#carryOut(task);
+        busy -= 1;
+        if (more !== null) queue.push(more);
+        progress(queue.length + busy);
+      }
+    };
+    const names = [...this.#stories.keys()];
+    await Promise.all(Array.from({ length: jobs }, (_unused, at) => work(names[at % names.length] ?? '')));
+  }
+
+  /** The task to be tried again, if it is to be. */
+  async #carryOut(task: Task): Promise<Task | null> {
+    const { point, second } = task;
+    const player = await this.#borrow(point.story);
+    const cuts: Cut[] = [{ target: point, ordinal: null }];
+    if (second !== null) cuts.push({ target: null, ordinal: second });
+    let played: Played;
+    try {
+      played = await player.play(cuts, point.fresh);
+    } catch (error) {
+      played = { deaths: [], resumes: [], counted: null, problems: [String(error)] };
+    }
+    this.resumes.push(...played.resumes);
+    if (played.problems.length > 0) {
+      this.failures.push({ task, problems: played.problems, log: player.log });
+      // What it left behind is not a world to start from.
+      await player.close();
+      return null;
+    }
+    this.#giveBack(player);
+    if (played.deaths.length === 0) return this.#missed(task, played);
+    if (second !== null) this.seconds[played.deaths.length > 1 ? 'reached' : 'tooLate'] += 1;
+    this.passed += 1;
+    return null;
+  }
+
+  #missed(task: Task, { counted }: Played): Task | null {
+    const { point } = task;
+    this.again += 1;
+    const tries = task.tries + 1;
+    if (isRead(point.key) && point.count > 1) {
+      // It waited less long this time: the last time was an earlier one.
+      const now = counted?.counts.find(([key]) => key === point.key)?.[1] ?? 1;
+      if (now > 1) return { ...task, tries, point: { ...point, count: Math.min(now, point.count) } };
+      if (tries >= TRIES) {
+        this.merged += 1;
+        return null;
+      }
+    }
+    if (tries < TRIES) return { ...task, tries };
+    this.missed.push(task);
+    return null;
+  }
+
+  async #borrow(story: string): Promise<Player> {
+    const free = this.#players.get(story)?.pop();
+    if (free !== undefined) return free;
+    const described = this.#stories.get(story);
+    if (described === undefined) throw new Error(`there is no story "${story}"`);
+    this.#benches += 1;
+    const player = new Player(await setUp(described, join(this.#folder, String(this.#benches))), this.#pool);
+    // A process that has carried out a deployment already: what comes only with a start is in points of its own.
+    return player;
+  }
+
+  #giveBack(player: Player): void {
+    const free = this.#players.get(player.story) ?? [];
+    free.push(player);
+    this.#players.set(player.story, free);
+  }
+}
+
+/** How many deployments at a time: they mostly wait. */
+export const JOBS = 4 * availableParallelism();
+
+export const repeatOf = ({ point, second }: Task): string =>
+  `npm run test:crash -- --story ${point.story} --point '${nameOf(point as Target)}'${point.fresh ? ' --fresh' : ''}${second === null ? '' : ` --second ${second}`}`;
