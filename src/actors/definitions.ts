@@ -41,8 +41,9 @@ export class Definitions {
   async of(uuid: NodeUuid, at: ControlPlaneName, notBefore: number, original?: Definition): Promise<Definition | null> {
     const key = `${at} ${uuid}`;
     const known = this.#read.get(key);
-    if (known !== undefined && known.at >= notBefore) return known.definition;
     const asked = this.#clock.now();
+    // A clock that was set back makes an old answer look new.
+    if (known !== undefined && known.at >= notBefore && known.at <= asked) return known.definition;
     const { ironic } = this.#cloud(at);
     const node = await ironic.getNode(uuid);
     if (node === null) return null;
@@ -68,7 +69,7 @@ export class Definitions {
   async #portgroupsOf(uuid: NodeUuid, at: ControlPlaneName): Promise<readonly PortgroupDetail[]> {
     const now = this.#clock.now();
     let known = this.#withPortgroups.get(at);
-    if (known === undefined || now - known.at > PORTGROUPS_KEEP_MS) {
+    if (known === undefined || now < known.at || now - known.at > PORTGROUPS_KEEP_MS) {
       const uuids = this.#cloud(at)
         .ironic.listPortgroups()
         .then((all) => new Set(all.map((group) => group.node_uuid)));
