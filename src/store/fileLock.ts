@@ -29,6 +29,13 @@ export interface FileLock {
 /** proper-lockfile knows this process's locks by path, and would let a second opening in the same process pass. */
 const heldHere = new Set<string>();
 
+/** System errors of a disk, as against a lock that is not there or not ours. */
+const UNSEEN = /^(EROFS|EACCES|EPERM|EIO|ENOSPC|EDQUOT|ESTALE)\b/;
+const MEND_DISK =
+  'This process must stop: another may take the store over. Mend the disk or mount it writable, then start again; what is under way goes on.';
+const OTHER_CARRIES_ON =
+  'This process must stop: the other one carries on. Run one Ephyra per store, and suspend none while it works.';
+
 /** The guard is held for some milliseconds at a time; it is waited for longer than a dead holder's takes to go stale. */
 const GUARD = { stale: 2_000, retries: { retries: 80, minTimeout: 25, maxTimeout: 100 } };
 
@@ -93,11 +100,7 @@ class Taking {
    * other, the second one that of the first.
    */
   async #tryOnce(): Promise<{ held: FileLock } | { owner: Owner | null; verdict: 'alive' | 'unknown' }> {
-    const releaseGuard = await lock(`${this.#path}.guard`, {
-      ...GUARD,
-      realpath: false,
-      onCompromised: () => undefined,
-    });
+    const releaseGuard = await this.#guard();
     try {
       let release = await this.#mainLock();
       if (release === null) {
@@ -121,6 +124,18 @@ class Taking {
     }
   }
 
+  /** Waited for only when somebody has it: a disk that refuses will not be another in a few seconds. */
+  async #guard(): Promise<() => Promise<void>> {
+    const path = `${this.#path}.guard`;
+    const options = { ...GUARD, realpath: false, onCompromised: () => undefined };
+    try {
+      return await lock(path, { ...options, retries: 0 });
+    } catch (thrown) {
+      if (errorCode(thrown) !== 'ELOCKED') throw thrown;
+      return await lock(path, options);
+    }
+  }
+
   async #mainLock(): Promise<(() => Promise<void>) | null> {
     try {
       return await lock(this.#path, {
@@ -128,7 +143,11 @@ class Taking {
         stale: this.#deps.staleMs,
         update: this.#deps.staleMs / 4,
         fs: this.#carefulFs(),
-        onCompromised: (error) => this.#lose(`its lock was taken away (${error.message}).`),
+        onCompromised: (error) => {
+          // A heartbeat that nobody can see is as good as none: elsewhere the lock counts as a dead process's by now.
+          if (UNSEEN.test(error.message)) this.#lose(`its heartbeat cannot be written (${error.message}).`, MEND_DISK);
+          else this.#lose(`its lock was taken away (${error.message}).`);
+        },
       });
     } catch (thrown) {
       if (errorCode(thrown) === 'ELOCKED') return null;
@@ -196,14 +215,9 @@ class Taking {
     }
   }
 
-  #lose(problem: string): void {
+  #lose(problem: string, remedy = OTHER_CARRIES_ON): void {
     if (this.#lost !== null || this.#closed) return;
-    this.#lost = new StoreError(
-      'lost',
-      this.#path,
-      problem,
-      'This process must stop: the other one carries on. Run one Ephyra per store, and suspend none while it works.',
-    );
+    this.#lost = new StoreError('lost', this.#path, problem, remedy);
     this.#deps.onLost(this.#lost);
   }
 

@@ -197,6 +197,7 @@ describe('the card', () => {
     const offered = Object.fromEntries(DEPLOYMENT_STATES.map((state) => [state, actions(view({ state }))]));
     expect(offered).toMatchObject({
       awaiting_approval: ['ephyra:approve', 'ephyra:abort'],
+      found: ['ephyra:approve', 'ephyra:abort'],
       canary: ['ephyra:stop', 'ephyra:abort'],
       rolling: ['ephyra:stop', 'ephyra:abort'],
       stopping: ['ephyra:abort'],
@@ -341,7 +342,7 @@ describe('the thread', () => {
     expect(outcome(view({ ...ended, state: 'stuck', nodes: [stuck] }))).toBe(
       '🚨 *STUCK* cp1 → cp2: a person is needed for 1 node; 0 moved, 0 back, 0 not touched.\n' +
         '    • *worker-01* at release: Cleaning failed (`clean_failed`)\n      → Look at the BMC.\n' +
-        'When they are mended: `/ephyra deploy cp1→cp2` goes on with what is left.',
+        'When they are mended: `/ephyra deploy cp1→cp2` goes on with what is left. To take them back: `/ephyra abort d-20261122-1`.',
     );
   });
 
