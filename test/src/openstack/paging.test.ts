@@ -117,6 +117,17 @@ describe('a list', () => {
     expect(cloud.seen(SERVERS)[0]?.query.get('all_tenants')).toBe('1');
   });
 
+  it('of Nova is no answer while Nova cannot reach a cell, not a list without the servers there', async () => {
+    const cloud = await startCloud();
+    // As Nova does it: whoever asks for pages gets the rest of the servers and no word about the missing ones.
+    cloud.on(SERVERS, ({ query }): Reply => {
+      const unreachable = { id: 's2', status: 'UNKNOWN', tenant_id: 't', created: '2026-11-22T12:00:00Z', links: [] };
+      const asked = ['limit', 'marker', 'sort_key', 'sort_dir'].some((name) => query.has(name));
+      return { status: 200, body: { servers: asked ? [server('s1')] : [unreachable, server('s1')] } };
+    });
+    expect(await errorOf(cloud.controlPlane().nova.listServers())).toMatchObject({ kind: 'malformed' });
+  });
+
   it('of Glance follows a path without a host', async () => {
     const cloud = await startCloud();
     const image = (id: string) => ({ id, name: id, status: 'active' });
