@@ -14,7 +14,18 @@ import {
   unlessOutdated,
   unlessOutOfService,
 } from './nodes.ts';
-import { foreign, instanceGone, lockedBy, maintenanceReason, notMovable, tooManyInstances } from './refusals.ts';
+import {
+  bmcFailed,
+  cleanFailed,
+  deployFailed,
+  foreign,
+  instanceFailed,
+  instanceGone,
+  lockedBy,
+  maintenanceReason,
+  notMovable,
+  tooManyInstances,
+} from './refusals.ts';
 
 /** Enroll, boot, add, verify: the node is only in `to`. */
 export function arrive(seen: Observation, move: Move, to: SideObservation, there: NodeFacts, memory: Memory): Decision {
@@ -54,7 +65,7 @@ function enroll(move: Move, there: NodeFacts): Decision {
     evidence: [],
     basis: bothNodes(move),
     // Ironic falls back to `enroll` when it cannot talk to the BMC.
-    ...(there.lastError ? { trouble: { reason: 'verify_failed_bmc' as const, message: there.lastError } } : {}),
+    ...(there.lastError ? { trouble: bmcFailed(there.lastError, there, move.to) } : {}),
   });
 }
 
@@ -140,7 +151,7 @@ function failedBoot(seen: Observation, move: Move, failed: InstanceFacts): Decis
       at: move.to,
       instanceId: failed.id,
       evidence: [...bothNodes(move), instancesAt(move.to), MEMBERSHIP],
-      trouble: { reason: 'instance_error', message },
+      trouble: instanceFailed(message, move.to),
       endsTry: true,
     })
   );
@@ -157,7 +168,7 @@ function prepareNode(seen: Observation, move: Move, to: SideObservation, there: 
         name: 'undeploy',
         at: move.to,
         evidence: [...evidence, MEMBERSHIP],
-        trouble: { reason: 'deploy_failed', message: there.lastError ?? `${move.name} is ${there.provisionState}` },
+        trouble: deployFailed(there, move.to),
         endsTry: true,
       })
     );
@@ -171,7 +182,7 @@ function prepareNode(seen: Observation, move: Move, to: SideObservation, there: 
       at: move.to,
       evidence: [],
       basis: bothNodes(move),
-      trouble: { reason: 'clean_failed', message: there.lastError ?? `${move.name} is clean failed` },
+      trouble: cleanFailed(there, move.to),
       endsTry: true,
     });
   }

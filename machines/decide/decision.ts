@@ -30,6 +30,13 @@ export const ACTIONS = [
 ] as const;
 export type ActionName = (typeof ACTIONS)[number];
 
+/** What went wrong in a cloud, and what a person can do about the cause. */
+export interface Trouble {
+  readonly reason: Reason;
+  readonly message: string;
+  readonly remedy: string;
+}
+
 /** One thing to do, in one control plane. */
 export interface Action {
   readonly name: ActionName;
@@ -40,7 +47,7 @@ export interface Action {
   /** What must have been seen lately, for an action that destroys nothing. */
   readonly basis?: readonly Want[];
   /** What went wrong before, when this action mends something: the reason to give if it does not help. */
-  readonly trouble?: { readonly reason: Reason; readonly message: string };
+  readonly trouble?: Trouble;
   /** It tidies up after a try that failed: once it is done, the step begins its next try. */
   readonly endsTry?: true;
 }

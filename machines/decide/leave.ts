@@ -14,8 +14,11 @@ import {
   unlessOutOfService,
 } from './nodes.ts';
 import {
+  cleanFailed,
+  deployFailed,
   foreign,
   inMaintenance,
+  instanceFailed,
   instanceGone,
   isProtected,
   lockedBy,
@@ -118,7 +121,7 @@ function leaveInstance(
         at: move.from,
         instanceId: instance.id,
         evidence,
-        trouble: { reason: 'instance_error', message: `Instance ${instance.name}: ${instance.fault ?? 'ERROR'}` },
+        trouble: instanceFailed(`Instance ${instance.name}: ${instance.fault ?? 'ERROR'}`, move.from),
       });
     case 'BUILD':
       // Met here only on the way back: a boot that hangs must not hold the node for ever.
@@ -143,7 +146,7 @@ function leaveNode(seen: Observation, move: Move, here: NodeFacts): Decision | n
         name: 'undeploy',
         at: move.from,
         evidence: [...bothNodes(move), instancesAt(move.from), MEMBERSHIP],
-        trouble: { reason: 'deploy_failed', message: here.lastError ?? `${move.name} is ${here.provisionState}` },
+        trouble: deployFailed(here, move.from),
       })
     );
   }
@@ -152,7 +155,7 @@ function leaveNode(seen: Observation, move: Move, here: NodeFacts): Decision | n
       name: 'manage',
       at: move.from,
       evidence: [...bothNodes(move), instancesAt(move.from)],
-      trouble: { reason: 'clean_failed', message: here.lastError ?? `${move.name} is clean failed` },
+      trouble: cleanFailed(here, move.from),
     });
   }
   if (transitional(here))

@@ -1,5 +1,5 @@
 import type { Move, NodeFacts, Step } from '../domain.ts';
-import type { Decision } from './decision.ts';
+import type { Decision, Trouble } from './decision.ts';
 import { fail } from './decision.ts';
 import { nameOf, ours } from './nodes.ts';
 
@@ -77,6 +77,43 @@ export function tooManyInstances(step: Step, names: readonly string[], move: Mov
     `${names.length} instances claim ${move.name} in ${at}: ${names.join(', ')}.`,
     'Delete those that do not belong there; Ephyra goes on from there.',
   );
+}
+
+/** What Ironic says of its failure is in `last_error`; what it looked at, a person has to look at. */
+export function cleanFailed(node: NodeFacts, at: string): Trouble {
+  return {
+    reason: 'clean_failed',
+    message: node.lastError ?? `${nameOf(node)} is clean failed`,
+    remedy:
+      `Mend what keeps Ironic of ${at} from cleaning it: the cleaning network, the deploy images, the machine itself ` +
+      `(its console; openstack baremetal node show ${node.uuid}).`,
+  };
+}
+
+export function deployFailed(node: NodeFacts, at: string): Trouble {
+  return {
+    reason: 'deploy_failed',
+    message: node.lastError ?? `${nameOf(node)} is ${node.provisionState}`,
+    remedy:
+      `Mend what kept Ironic of ${at} from deploying it: its conductor, the provisioning network, the images, the ` +
+      `machine itself (its console; openstack baremetal node show ${node.uuid}).`,
+  };
+}
+
+export function bmcFailed(lastError: string, node: NodeFacts, at: string): Trouble {
+  return {
+    reason: 'verify_failed_bmc',
+    message: lastError,
+    remedy: `Is the BMC of ${nameOf(node)} reachable from the conductors of ${at}, with the address, user and password in its driver_info?`,
+  };
+}
+
+export function instanceFailed(message: string, at: string): Trouble {
+  return {
+    reason: 'instance_error',
+    message,
+    remedy: `Mend what Nova of ${at} complains of: flavor, traits and resource class against the node; the logs of nova-compute and Ironic.`,
+  };
 }
 
 export const lockedBy = (node: NodeFacts, at: string): string =>

@@ -212,7 +212,12 @@ function triedInVain({ name, at, trouble }: Action): StepOutcome {
   const reason = trouble?.reason ?? 'evidence_stale';
   return {
     kind: 'failed',
-    failure: { reason, next: 'retry', message: trouble?.message ?? `${name} was needed in ${at}.` },
+    failure: {
+      reason,
+      next: 'retry',
+      message: trouble?.message ?? `${name} was needed in ${at}.`,
+      ...(trouble === undefined ? {} : { remedy: trouble.remedy }),
+    },
   };
 }
 
@@ -223,6 +228,7 @@ function noProgress(step: Step, tried: readonly Action[], action: Action): StepO
     reason: trouble?.reason ?? 'evidence_stale',
     next: 'retry',
     message: trouble?.message ?? `${action.name} in ${action.at} was accepted and had no effect in step ${step}.`,
+    ...(trouble === undefined ? {} : { remedy: trouble.remedy }),
   };
   return { kind: 'failed', failure };
 }

@@ -251,7 +251,8 @@ function stuck(view: DeploymentView): string {
     `${STATE_SIGNS.stuck} *STUCK* ${route(view)}: a person is needed for ${count(by.stuck, 'node')}; ` +
     `${by.moved} moved, ${by.back} back, ${by.waiting} not touched.${note(view)}\n` +
     `${fitLines(shown, 2000, (n) => `    … and ${n} more: \`/ephyra nodes stuck\``)}\n` +
-    `When they are mended: \`/ephyra deploy ${safe(view.source, 60)}→${safe(view.target, 60)}\` goes on with what is left.${wayBack(view)}`
+    `When they are mended: \`/ephyra deploy ${safe(view.source, 60)}→${safe(view.target, 60)}\` goes on with what is left. ` +
+    `To take ${by.moved === 0 ? 'them' : 'them and what has moved'} back: \`/ephyra abort ${safe(view.id, 60)}\`.`
   );
 }
 

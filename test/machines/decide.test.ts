@@ -382,6 +382,22 @@ describe('decide along the way', () => {
     });
   });
 
+  it('says of everything that it mends what a person can do, and where', () => {
+    const broken = {
+      'deploy failed': marked({ provisionState: 'deploy failed' }),
+      'clean failed': marked({ provisionState: 'clean failed', instanceUuid: null }),
+      'no BMC': marked({ provisionState: 'enroll', instanceUuid: null, lastError: 'BMC' }),
+    };
+    for (const [what, node] of Object.entries(broken)) {
+      const seen = observation(side(), side({ node }));
+      expect(acts(decide(seen, FORWARD))?.trouble?.remedy, what).toMatch(/ of cp2 | cp2,/);
+    }
+    for (const what of ['deploy failed', 'clean failed'] as const) {
+      const seen = observation(side({ node: broken[what] }), side({ node: absent }));
+      expect(acts(decide(seen, FORWARD))?.trouble?.remedy, what).toContain('Ironic of cp1');
+    }
+  });
+
   it('starts what is shut off in the target', () => {
     const there = side({ ...running, instances: present([instance({ status: 'SHUTOFF' })]) });
     expect(acts(decide(observation(side(), there), FORWARD))?.name).toBe('startInstance');

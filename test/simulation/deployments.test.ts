@@ -113,6 +113,7 @@ describe('a node that fails', () => {
     expect(world.record?.note).toContain('node-02');
     const stuck = world.record?.results.find(({ place }) => place === 'stuck');
     expect(stuck?.failure?.message).toContain('No valid host');
+    expect(stuck?.failure?.remedy).toContain('Nova of cp1');
     // Nothing more is started: the nodes in line stay home.
     expect(at(world, 'cp2')).toBe(0);
   });
