@@ -178,6 +178,8 @@ describe('broken services', () => {
     const keystones = ['cp1-keystone', 'cp2-keystone'];
     undo.push(() => restartServices(keystones));
     await restartServices(keystones, { REALSTACK_TOKEN_TTL: '6' });
+    // What was handed out before lives for an hour.
+    await scene.stage.reconfigure({});
     scene.say('tokens live for 6 s in both control planes');
     const before = scene.requests().length;
     await scene.deploy(`/ephyra deploy ${from}→${other(from)} --nodes ${name}`);
