@@ -90,6 +90,24 @@ describe('people with other tools', () => {
     }
   });
 
+  it('a mark that is gone in the very instant in which it is taken off is no reason to go back', async () => {
+    let gone = false;
+    const world = new World({
+      disturb: (call) => {
+        const takesOff = call.write === 'mark' && call.at === 'cp2' && JSON.stringify(call.body).includes('remove');
+        if (takesOff && call.node !== null && !gone) {
+          gone = true;
+          new Meddler(world).mark(call.node, undefined);
+        }
+        return null;
+      },
+    });
+    await world.start();
+    expect(await play(world)).toBe('completed');
+    expect(gone).toBe(true);
+    expect(world.writes.filter(({ write, at }) => write === 'stop' && at === 'cp2')).toEqual([]);
+  });
+
   it('what a person changes in the definition arrives in the target', async () => {
     let taken = 0;
     for (const atMs of MOMENTS) {

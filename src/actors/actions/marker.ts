@@ -1,6 +1,7 @@
 import type { InstanceFacts, InstanceRecipe, Marker, Move } from '../../../machines/domain.ts';
 import { METADATA } from '../../../machines/domain.ts';
 import { Failure } from '../../../machines/errors.ts';
+import { OpenStackError } from '../../openstack/errors.ts';
 import { MARKER_KEY, toNodeFacts } from '../../openstack/ironic/facts.ts';
 import type { Perform } from './deps.ts';
 import { cloudAt } from './deps.ts';
@@ -35,7 +36,13 @@ export const stamp: Perform = async ({ action, move, from }, deps) => {
 /** The claim is let go: what is left of the move is what Nova's metadata says of the instance. */
 export const letGo: Perform = async ({ action, move }, deps) => {
   const path = `/extra/${MARKER_KEY}`;
-  return toNodeFacts(await cloudAt(deps, action.at).ironic.patchNode(move.uuid, [{ op: 'remove', path }]));
+  try {
+    return toNodeFacts(await cloudAt(deps, action.at).ironic.patchNode(move.uuid, [{ op: 'remove', path }]));
+  } catch (error) {
+    // 400: it is not there any more, by an earlier try of ours or by hand. No reason to take the node back.
+    if (error instanceof OpenStackError && error.kind === 'bad_request') return undefined;
+    throw error;
+  }
 };
 
 export function recipeOf(instance: InstanceFacts, move: Pick<Move, 'from'>): InstanceRecipe {
