@@ -153,7 +153,7 @@ function rebuilt(marks: MarkedDeployment, pair: PairSight, deps: FindingsDeps): 
     endedBy: null,
     note:
       `The store does not know it, the marks on its nodes do. ${whereabouts(marks.nodes, arrived, target)} ` +
-      `Which other nodes were to follow is not known: they are left alone, as are locks of that time. ${DECIDE}`,
+      `Which other nodes were to follow is not known; they stay. If another Ephyra carries it out, leave it to that one. ${DECIDE}`,
     thread: null,
     idempotencyKeys: [],
     results: nodes.map(({ uuid }) => ({
