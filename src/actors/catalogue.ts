@@ -56,6 +56,11 @@ export class Catalogue {
     return found.id;
   }
 
+  /** Asks anew from now on: what is there is not what it was. */
+  forget(at: ControlPlaneName): void {
+    for (const key of this.#lists.keys()) if (key.startsWith(`${at} `)) this.#lists.delete(key);
+  }
+
   async #ask(at: ControlPlaneName, kind: NamedKind): Promise<readonly Named[]> {
     const cloud = this.#controlPlanes.get(at);
     if (cloud === undefined) throw new Error(`${at} is not a configured control plane`);

@@ -164,6 +164,21 @@ describe('stop and abort', () => {
     expect(at(world, 'cp1')).toBe(3);
   });
 
+  it('abort brings a node back whose instance somebody else had booted, with a key pair of their own', async () => {
+    const world = new World({ nodes: 2, masters: 0 });
+    for (const role of world.config.roles) {
+      Object.assign(role, { boot: { ...role.boot, cp1: { ...role.boot['cp1'], keyPair: null } } });
+    }
+    await world.start();
+    await begin(world);
+    world.plane('cp1').forget({ keypair: 'ops' });
+    await world.pass(20_000);
+    await insist(world, (ephyra) => ephyra.abort({ by: ALICE }));
+    await world.until(() => hasEnded(world));
+    expect(world.record?.state).toBe('rolled_back');
+    for (const uuid of world.roles.keys()) expect(world.mirror('cp1').instanceOn(uuid)?.status).toBe('ACTIVE');
+  });
+
   it('abort is refused once another deployment has been built upon it', async () => {
     const world = await started();
     await play(world, { key: 'there' });

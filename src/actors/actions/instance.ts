@@ -5,9 +5,9 @@ import type { BootSpec } from '../../config/types.ts';
 import { OpenStackError } from '../../openstack/errors.ts';
 import type { CreateServer } from '../../openstack/nova/schema.ts';
 import { markerOf } from '../application.ts';
-import type { Catalogue } from '../catalogue.ts';
+import type { NamedKind } from '../catalogue.ts';
 import { NotInCatalogueError } from '../catalogue.ts';
-import type { Doing, Perform } from './deps.ts';
+import type { ActionDeps, Doing, Perform } from './deps.ts';
 import { cloudAt } from './deps.ts';
 
 export const stopInstance: Perform = async (doing, deps) => {
@@ -37,21 +37,30 @@ export const bootInstance: Perform = async ({ action, move, from, to }, deps) =>
       remedy: `Add roles.${move.role}.boot for ${action.at} to the configuration and start Ephyra again.`,
     });
   }
-  const body = await serverBody(deps.catalogue, move, action.at, spec, markerOf(to.node, from.node));
+  const { nova } = cloudAt(deps, action.at);
+  const hasKeyPair = async (name: string) => (await nova.getKeypair(name)) !== null;
+  const body = await serverBody({ ...deps, hasKeyPair }, move, action.at, spec, markerOf(to.node, from.node));
   try {
-    await cloudAt(deps, action.at).nova.createServer(body);
+    await nova.createServer(body);
   } catch (error) {
-    // The preflight has checked every name; a 400 here is Nova being behind, not a request that is wrong for good.
+    // The preflight has checked every name; a 400 here is Nova being behind, or we are: an id is not what it was.
     if (error instanceof OpenStackError && error.kind === 'bad_request') {
+      deps.catalogue.forget(action.at);
       throw new Failure({ reason: 'not_schedulable', next: 'retry', message: error.message }, { cause: error });
     }
     throw error;
   }
 };
 
-/** Back where an instance of this node once ran, what ran there is booted again; elsewhere, what its role says. */
+/**
+ * Back where an instance of this node once ran, what ran there is booted again; elsewhere, what its role says. So does what
+ * is not to be had any more: key pairs belong to users, and the instance may have been somebody else's.
+ */
 export async function serverBody(
-  catalogue: Catalogue,
+  {
+    catalogue,
+    hasKeyPair,
+  }: Pick<ActionDeps, 'catalogue'> & { readonly hasKeyPair: (name: string) => Promise<boolean> },
   move: Move,
   at: string,
   spec: BootSpec,
@@ -59,19 +68,24 @@ export async function serverBody(
 ): Promise<CreateServer> {
   const recipe = marker?.instance ?? null;
   const known: Partial<InstanceRecipe> = recipe !== null && recipe.at === at ? recipe : {};
-  const networks = known.networks !== undefined && known.networks.length > 0 ? known.networks : spec.networks;
-  const keyName = known.keyName ?? spec.keyPair;
+  const idsOf = (kind: NamedKind, names: readonly string[]) =>
+    Promise.all(names.map((name) => catalogue.idOf(at, kind, name)));
+  const ids = (kind: NamedKind, ran: readonly (string | null | undefined)[], role: readonly string[]) => {
+    const names = ran.filter((name) => typeof name === 'string');
+    if (names.length === 0) return idsOf(kind, role);
+    return idsOf(kind, names).catch((error: unknown) => {
+      // Gone for good, not merely out of sight while the service is down.
+      if (error instanceof NotInCatalogueError) return idsOf(kind, role);
+      throw error;
+    });
+  };
+  const ours = known.keyName ? await hasKeyPair(known.keyName) : false;
+  const keyName = ours ? (known.keyName ?? null) : spec.keyPair;
   try {
-    const [flavorRef, imageRef, ...networkIds] = await Promise.all([
-      catalogue.idOf(at, 'flavor', known.flavor ?? spec.flavor),
-      known.image
-        ? catalogue.idOf(at, 'image', known.image).catch((error: unknown) => {
-            // Gone for good, not merely out of sight while Glance is down.
-            if (error instanceof NotInCatalogueError) return catalogue.idOf(at, 'image', spec.image);
-            throw error;
-          })
-        : catalogue.idOf(at, 'image', spec.image),
-      ...networks.map((network) => catalogue.idOf(at, 'network', network)),
+    const [[flavorRef = ''], [imageRef = ''], networkIds] = await Promise.all([
+      ids('flavor', [known.flavor], [spec.flavor]),
+      ids('image', [known.image], [spec.image]),
+      ids('network', known.networks ?? [], spec.networks),
     ]);
     return {
       name: recipe?.name ?? move.name,
