@@ -47,7 +47,7 @@ export function presentCard(view: DeploymentView, now: number, options: { readon
     section(`${bar(view.nodes)}\n${progress(view)}`),
   ];
   if (view.note !== null && view.note !== '') blocks.push(section(`⚠️ ${safe(view.note, 600)}`));
-  const flying = inFlight(view.nodes);
+  const flying = inFlight(view);
   if (flying !== '') blocks.push(section(`*${view.state === 'found' ? 'Standing half-way' : 'Under way'}*\n${flying}`));
   const failed = failures(view.nodes);
   if (failed !== '') blocks.push(section(`*Failures*\n${failed}`));
@@ -126,9 +126,10 @@ function progress(view: DeploymentView): string {
 }
 
 /** What each node under way does now, and what it waits for. */
-function inFlight(nodes: readonly NodeView[]): string {
+function inFlight({ nodes, state }: DeploymentView): string {
   const flying = nodes.filter((node) => node.place === 'moving' || node.place === 'going_back');
-  const shown = flying.slice(0, MAX_IN_FLIGHT).map(nodeLine);
+  const line = state === 'found' ? (node: NodeView) => `${PLACE_SIGNS[node.place]} *${safe(node.name, 60)}*` : nodeLine;
+  const shown = flying.slice(0, MAX_IN_FLIGHT).map(line);
   if (flying.length > MAX_IN_FLIGHT)
     shown.push(`… and ${flying.length - MAX_IN_FLIGHT} more: \`/ephyra nodes moving\``);
   return lines(shown, 2800, (left) => `… and ${left} more: \`/ephyra nodes moving\``);

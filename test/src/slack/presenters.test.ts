@@ -19,7 +19,15 @@ import { bar, presentCard } from '../../../src/slack/card.ts';
 import { planMessage } from '../../../src/slack/commands/plan.ts';
 import { COMMANDS } from '../../../src/slack/commands/registry.ts';
 import { refusalMessage } from '../../../src/slack/refusal.ts';
-import { lockLine, outcome, rollUp, type ThreadLine, threadLines, threadMessage } from '../../../src/slack/thread.ts';
+import {
+  lockLine,
+  noticeLine,
+  outcome,
+  rollUp,
+  type ThreadLine,
+  threadLines,
+  threadMessage,
+} from '../../../src/slack/thread.ts';
 import { NASTY, problemsOf, smuggled } from './support/blockRules.ts';
 import { FakeDeployments, person } from './support/fakeDeployments.ts';
 
@@ -206,6 +214,32 @@ describe('the card', () => {
     for (const state of FINAL_STATES) expect(offered[state]).toEqual([]);
   });
 
+  it('asks about what was found half-way, with the two ways out and no step that nobody is at', () => {
+    const nodes = [nodeAt(0, 'moved'), nodeAt(1, 'moving', { step: null, waiting: null }), nodeAt(2, 'waiting')];
+    const note = 'The store does not know it, the marks on its nodes do. Under way: worker-02 (in both).';
+    const found = view({
+      state: 'found',
+      approval: null,
+      startedAt: null,
+      nodes,
+      note,
+      requestedBy: { via: 'system', id: 'ephyra', display: 'Ephyra' },
+    });
+    const { blocks } = presentCard(found, AT, { buttons: true });
+    const all = words(blocks);
+    expect(all).toContain('found half-way, somebody has to decide');
+    expect(all).toContain('worker-02 (in both)');
+    expect(all).toContain('a decision is needed');
+    expect(all).toContain('*Standing half-way*');
+    expect(all).not.toContain('beginning');
+    const buttons = blocks.flatMap((one) => (one.type === 'actions' ? one.elements : []));
+    expect(buttons.map((one) => (one.type === 'button' ? one.text.text : ''))).toEqual(['Finish moving', 'Bring back']);
+    expect(JSON.stringify(buttons[0])).toContain(
+      '1 node half-way will go on to cp2, and 1 that have not begun will follow.',
+    );
+    expect(problemsOf(presentCard(found, AT, { buttons: true }))).toEqual([]);
+  });
+
   it('binds its buttons to the deployment and the plan that it shows', () => {
     const block = presentCard(view(), AT, { buttons: true }).blocks.find((one) => one.type === 'actions');
     if (block?.type !== 'actions') throw new Error('no buttons');
@@ -275,6 +309,15 @@ describe('the thread', () => {
   function told(one: DeploymentEvent, more: Partial<DeploymentView> = {}): string[] {
     return threadLines({ kind: 'deployment', at: AT, deployment: view(more), event: one }).map((line) => line.text);
   }
+
+  it('asks in the channel what becomes of what was found half-way', () => {
+    const found = view({ state: 'found', note: 'Under way: worker-02 (in both).' });
+    const [line] = threadLines({ kind: 'deployment', at: AT, deployment: found, event: { type: 'found' } });
+    expect(line).toMatchObject({ urgent: true, broadcast: true });
+    expect(line?.text).toContain('worker-02 (in both)');
+    expect(line?.text).toContain('`/ephyra approve d-20261122-1`');
+    expect(line?.text).toContain('`/ephyra abort d-20261122-1`');
+  });
 
   it('tells a move with its duration and new address', () => {
     expect(told({ type: 'node_settled', uuid: 'uuid-0', place: 'moved', durationMs: 252_000 })).toEqual([
@@ -389,6 +432,13 @@ describe('locks, plans and refusals', () => {
           { kind: 'lock' }
         >);
         expect(problemsOf(message(text))).toEqual([]);
+      }),
+    );
+    fc.assert(
+      fc.property(outside, outside, (what, remedy) => {
+        const text = noticeLine({ kind: 'notice', at: AT, message: what, remedy });
+        expect(problemsOf(message(text))).toEqual([]);
+        expect(smuggled(text)).toEqual([]);
       }),
     );
     const problem = fc.record({ field: outside, message: outside, remedy: outside });
