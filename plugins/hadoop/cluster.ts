@@ -41,9 +41,19 @@ export interface Cluster {
    * it is done: between two active ResourceManagers a refresh fails, and a drain that has just begun would be cut off.
    */
   readonly alone: <T>(work: () => Promise<T>) => Promise<T>;
+  /** Failovers that were begun and are not known to have ended, by what fails over. */
+  readonly begun: Map<'ResourceManager' | 'NameNode', Failover>;
   /** Runs commands one after the other on the first admin host that can start them, filling in {placeholders}. */
   readonly run: (commands: readonly (readonly string[])[], values: Readonly<Record<string, string>>) => Promise<void>;
   readonly close: () => void;
+}
+
+export interface Failover {
+  /** Ids of services. */
+  readonly from: string;
+  readonly to: string;
+  /** Its commands are running now. */
+  readonly running: boolean;
 }
 
 export interface Wish {
@@ -146,6 +156,7 @@ export function createCluster(options: HadoopOptions, setup: PluginSetup): Clust
     }),
     refreshYarn: coalesce(() => alone(refreshYarn)),
     alone,
+    begun: new Map(),
     refreshHdfs: coalesce(() =>
       command([...options.hdfs.command, 'dfsadmin', '-refreshNodes'], options.commandTimeout),
     ),

@@ -56,6 +56,10 @@ export async function removeMaster(cluster: Cluster, node: ApplicationNode, cont
   for (;;) {
     const snapshot = await untilAborted(cluster.look(notBefore), context.signal);
     const bound = boundOf(cluster, node, snapshot);
+    if (await takenUp(cluster, node, bound, context)) {
+      notBefore = cluster.setup.now();
+      continue;
+    }
     const states = bound.map((one) => standing(one));
     if (states.every((state) => state.is === 'out')) return;
     const says = states.map((state) => state.says).join('; ');
@@ -109,11 +113,7 @@ async function failOver(
       'Bring up a healthy standby first.',
     );
   }
-  const commands =
-    kind === 'NameNode'
-      ? (cluster.options.hdfs.failover ?? [[...cluster.options.hdfs.command, 'haadmin', '-failover', '{from}', '{to}']])
-      : cluster.options.yarn.failover;
-  if (commands.length === 0) {
+  if (commandsFor(cluster, kind).length === 0) {
     throw refusal(
       `${node.name} runs the active ${kind} (${id}).`,
       'stop',
@@ -122,7 +122,7 @@ async function failOver(
   }
   const run = async () => {
     context.progress(`${node.name}: failing over from ${id} to ${heir.endpoint.id}`);
-    await cluster.run(commands, { from: id, to: heir.endpoint.id });
+    await hand(cluster, kind, { from: id, to: heir.endpoint.id });
     return true;
   };
   if (kind === 'NameNode') return run();
@@ -142,12 +142,63 @@ async function failOver(
   });
 }
 
+function commandsFor(cluster: Cluster, kind: Kind): readonly (readonly string[])[] {
+  const { hdfs, yarn } = cluster.options;
+  if (kind === 'ResourceManager') return yarn.failover;
+  return hdfs.failover ?? [[...hdfs.command, 'haadmin', '-failover', '{from}', '{to}']];
+}
+
+/** Runs the commands of a failover; one that breaks off stays in mind. */
+async function hand(cluster: Cluster, kind: Kind, values: { from: string; to: string }): Promise<void> {
+  cluster.begun.set(kind, { ...values, running: true });
+  try {
+    await cluster.run(commandsFor(cluster, kind), values);
+    cluster.begun.delete(kind);
+  } catch (error) {
+    cluster.begun.set(kind, { ...values, running: false });
+    throw error;
+  }
+}
+
+/**
+ * Runs the commands of a failover of ours again that broke off and has left nobody active: nobody else would make it
+ * right. Resolves with whether there was one. Throws when a command fails.
+ */
+async function takenUp(
+  cluster: Cluster,
+  node: ApplicationNode,
+  bound: readonly Bound[],
+  context: PluginContext,
+): Promise<boolean> {
+  for (const { kind, here, peers } of bound) {
+    const begun = cluster.begun.get(kind);
+    if (begun === undefined || begun.running) continue;
+    const services = [here, ...peers];
+    if (!('problem' in theActive(kind, services))) cluster.begun.delete(kind);
+    if (!services.every((service) => service.state === 'standby')) continue;
+    context.progress(`${node.name}: taking up the failover from ${begun.from} to ${begun.to}`);
+    await untilAborted(
+      cluster.alone(async () => {
+        if (cluster.begun.get(kind) === begun) await hand(cluster, kind, begun);
+      }),
+      context.signal,
+    );
+    return true;
+  }
+  return false;
+}
+
 /** A master is back when all its services answer as active or standby, a NameNode out of safe mode. */
 export async function addMaster(cluster: Cluster, node: ApplicationNode, context: PluginContext): Promise<void> {
-  const notBefore = cluster.setup.now();
+  let notBefore = cluster.setup.now();
   for (;;) {
     const snapshot = await untilAborted(cluster.look(notBefore), context.signal);
-    const problems = boundOf(cluster, node, snapshot).flatMap((bound) => notServing(bound));
+    const bound = boundOf(cluster, node, snapshot);
+    if (await takenUp(cluster, node, bound, context)) {
+      notBefore = cluster.setup.now();
+      continue;
+    }
+    const problems = bound.flatMap((one) => notServing(one));
     if (problems.length === 0) return;
     context.progress(`${node.name}: ${problems.join('; ')}`);
     const now = cluster.setup.now();

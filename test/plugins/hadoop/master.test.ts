@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type Bench, bench, context, node, until } from './bench.ts';
@@ -76,6 +77,46 @@ describe('a master that moves', () => {
       remedy: expect.stringContaining('yarn.failover'),
     });
     expect(active()).toEqual(['rm1', 'nn1']);
+  });
+
+  describe('whose failover broke off between its two commands', () => {
+    /** The second command fails as often as there are files to take away. */
+    const broken = (times: number) => ({
+      options: (o: Record<string, unknown>, { folder }: { folder: string }) => {
+        const [standby = [], toActive = []] = (o['yarn'] as { failover: string[][] }).failover;
+        const left = join(folder, 'left');
+        const script = `n=$(cat ${left} 2>/dev/null || echo ${times}); if [ "$n" -gt 0 ]; then echo $((n-1)) > ${left}; exit 1; fi; exec "$@"`;
+        return {
+          ...o,
+          yarn: { ...(o['yarn'] as object), failover: [standby, ['/bin/sh', '-c', script, 'sh', ...toActive]] },
+        };
+      },
+    });
+
+    test('has it finished at the next try: nobody else would make a ResourceManager active', async () => {
+      b = await bench(broken(1));
+      await expect(b.plugin.removeNode(first, context())).rejects.toMatchObject({ next: 'retry' });
+      expect(active()[0]).toBeNull();
+      await b.plugin.removeNode(first, context());
+      expect(active()).toEqual(['rm2', 'nn2']);
+      expect(b.hadoop.harm()).toEqual([]);
+    });
+
+    test('has it finished on its way back, too', async () => {
+      b = await bench(broken(1));
+      await expect(b.plugin.removeNode(first, context())).rejects.toMatchObject({ next: 'retry' });
+      await b.plugin.addNode(first, context());
+      expect(active()[0]).toBe('rm2');
+    });
+
+    test('and fails again is told with what the command said', async () => {
+      b = await bench(broken(9));
+      await expect(b.plugin.removeNode(first, context())).rejects.toMatchObject({ next: 'retry' });
+      await expect(b.plugin.removeNode(first, context())).rejects.toMatchObject({
+        reason: 'application_refused',
+        message: expect.stringContaining('-transitionToActive'),
+      });
+    });
   });
 
   test('does not hand YARN over before the last node has drained', async () => {
