@@ -31,6 +31,7 @@ export const REASONS = [
   'application_unhealthy',
   'application_unknown',
   'evidence_stale',
+  'lease_lost',
   'deadline',
   'rolled_back',
   'operator',

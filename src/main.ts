@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
 import { ConfigError, checkConfig, configSecrets, loadConfig } from './config/index.ts';
 import { createLogger, createMetrics, keepHeapSmall, Redactor, startHttp } from './observability/index.ts';
@@ -75,7 +76,7 @@ async function serve(path: string): Promise<void> {
     store,
     log,
     metrics,
-    means: { clock: systemClock, random: Math.random, nonce: randomNonce },
+    means: { clock: systemClock, random: Math.random, nonce: randomNonce, host: hostname() },
   });
   redactor.register(core.secrets);
   const slack =

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { ControlPlaneName, NodeUuid, Step } from '../machines/domain.ts';
+import type { ControlPlaneName, Move, NodeUuid, Step } from '../machines/domain.ts';
 import type { Item } from '../machines/migration/items.ts';
 import type { MigrationPorts } from '../machines/migration/setup.ts';
 import type { ApplicationPlugin } from '../machines/plugin.ts';
@@ -16,6 +16,8 @@ import { Survey } from './actors/survey.ts';
 import { loadBmcSecrets } from './config/bmcSecrets.ts';
 import type { Config } from './config/types.ts';
 import { Crew } from './deployments/crew.ts';
+import type { LeaseEvent } from './deployments/leases/keeper.ts';
+import { Leases } from './deployments/leases/leases.ts';
 import { makePlan } from './deployments/plan.ts';
 import { Recovery } from './deployments/recovery.ts';
 import type { RunListener, Timers } from './deployments/run.ts';
@@ -35,6 +37,10 @@ export interface Means {
   readonly random: () => number;
   /** Short and unique, for ids that people read. */
   readonly nonce: () => string;
+  /** Where this process runs, e.g. the host name. */
+  readonly host: string;
+  /** Milliseconds from any fixed instant, which nobody sets. Default: the process's own. */
+  readonly monotonic?: () => number;
   readonly transport?: Transport;
   readonly timers?: Timers;
   /** In place of clouds.yaml. */
@@ -71,7 +77,9 @@ export async function wire(
   const { clock } = means;
   const clouds = means.clouds ?? loadClouds();
   const cloudOf = new Map(config.controlPlanes.map(({ name, cloud }) => [name, clouds.resolveCloud(cloud)]));
-  const controlPlanes = connect(cloudOf, metrics, means);
+  // The clients ask the leases whether they may write, and the leases write by the clients.
+  let leases: Leases | null = null;
+  const controlPlanes = connect(cloudOf, metrics, means, (at) => leases?.fence(at) ?? null);
   const secrets: SecretsOf = new Map(
     config.controlPlanes.map(({ name, secretsFile }) => [
       name,
@@ -87,6 +95,18 @@ export async function wire(
       log: (fields, message) => log.info({ plugin: config.application.plugin, ...fields }, message),
     }));
 
+  leases = new Leases({
+    controlPlanes,
+    clock,
+    monotonic: means.monotonic ?? (() => performance.now()),
+    random: means.random,
+    leaseMs: config.deployment.leaseMs,
+    host: config.deployment.instance ?? means.host,
+    nonce: longNonce(means),
+    owner: () => installationOf(store, means),
+    onEvent: (at, event) => noteLease(at, event, log, metrics),
+  });
+  const holds = leases;
   const survey = new Survey(controlPlanes, clock);
   const catalogue = new Catalogue(controlPlanes, clock);
   const definitions = new Definitions(controlPlanes, secrets, clock);
@@ -110,6 +130,10 @@ export async function wire(
       roleOf: (name: string) => record.nodes.find((node) => aliases(node).includes(name))?.role ?? null,
       patienceMs: APPLICATION_PATIENCE_MS,
     };
+    const mayWrite = (move: Move, signal: AbortSignal) =>
+      holds.mayWrite(move, signal, ({ message, remedy }) =>
+        listener.waiting(move.uuid, `${message}. ${remedy}`.trim()),
+      );
     const leaving = new Leaving({ ...gateDeps, pollMs: deployment.pollMs, waiting: listener.waiting });
     const perform = createPerform({
       controlPlanes,
@@ -120,13 +144,19 @@ export async function wire(
       clock,
       verify: deployment.verify,
       deadlineMs,
-      permit: (move, signal) => leaving.permit(move, move.from !== move.source, signal),
+      permit: async (move, signal) => {
+        await leaving.permit(move, move.from !== move.source, signal);
+        // That may have taken hours.
+        await mayWrite(move, signal);
+      },
       waiting: listener.waiting,
     });
     const ensure = createEnsure({
       survey,
       clock,
       perform,
+      mayWrite,
+      isWritable: ({ source, target }) => holds.open(source) && holds.open(target),
       pollMs: deployment.pollMs,
       evidenceMs: Math.min(deployment.pollMs + EVIDENCE_SLACK_MS, EVIDENCE_MOST_MS),
       waiting: listener.waiting,
@@ -182,6 +212,7 @@ export async function wire(
     store,
     survey,
     clock,
+    leases,
     ports,
     onError: (error, deployment) => log.error({ err: error, deployment }, 'deployment trouble'),
     ...(means.timers === undefined ? {} : { timers: means.timers }),
@@ -199,6 +230,7 @@ export async function wire(
     store,
     clock,
     nonce: means.nonce,
+    leases,
     crew,
     recovery,
     plan: async ({ source, target, options }) => {
@@ -217,7 +249,11 @@ export async function wire(
     },
     onListenerError: (error) => log.error({ err: error }, 'listener failed'),
   });
-  const stops = [observeChanges(deployments, metrics), logChanges(deployments, log)];
+  const stops = [
+    metrics.beforeReading(() => metrics.leases(holds.states())),
+    observeChanges(deployments, metrics),
+    logChanges(deployments, log),
+  ];
 
   return {
     deployments,
@@ -229,6 +265,7 @@ export async function wire(
     ],
     async close() {
       await deployments.close();
+      await holds.close();
       for (const stop of stops) stop();
       await plugin.close?.();
     },
@@ -239,11 +276,13 @@ function connect(
   cloudOf: ReadonlyMap<ControlPlaneName, CloudConfig>,
   metrics: Metrics,
   means: Means,
+  fence: NonNullable<HttpDeps['fence']>,
 ): ReadonlyMap<ControlPlaneName, ControlPlane> {
   const deps: HttpDeps = {
     clock: means.clock,
     random: means.random,
     onCall: (call) => metrics.openstackCall(call),
+    fence,
     ...(means.transport === undefined ? {} : { transport: means.transport }),
     ...(means.timers === undefined ? {} : { timers: means.timers }),
   };
@@ -252,6 +291,39 @@ function connect(
 
 const passwordOf = ({ auth }: CloudConfig): string =>
   (auth.method === 'password' ? auth.password : auth.secret).reveal();
+
+/** Unique among all processes that may ever meet in a cloud. */
+const longNonce = ({ nonce }: Means): string => `${nonce()}${nonce()}`;
+
+/** The id of this installation, as its store has it; given at the first need. */
+async function installationOf(store: Store, means: Means): Promise<string> {
+  return (
+    store.read().installation ??
+    store.update((draft) => {
+      draft.installation ??= longNonce(means);
+      return draft.installation;
+    })
+  );
+}
+
+/** How what happens to a lease is logged. */
+const LEASE_LINES: Readonly<Record<LeaseEvent['type'], readonly ['debug' | 'info' | 'warn' | 'error', string]>> = {
+  renewed: ['debug', 'lease renewed'],
+  taken: ['info', 'lease taken'],
+  released: ['info', 'lease released'],
+  taken_over: ['warn', 'lease taken over from an Ephyra that was silent'],
+  refused: ['warn', 'lease refused'],
+  renewal_failed: ['warn', 'lease could not be taken or renewed'],
+  release_failed: ['warn', 'lease could not be released; it runs out by itself'],
+  lost: ['error', 'lease lost'],
+};
+
+function noteLease(controlPlane: ControlPlaneName, event: LeaseEvent, log: Logger, metrics: Metrics): void {
+  metrics.leaseEvent(controlPlane, event.type);
+  const [level, line] = LEASE_LINES[event.type];
+  const { type: _, ...more } = event;
+  log[level]('error' in more ? { controlPlane, err: more.error } : { controlPlane, ...more }, line);
+}
 
 /** Exponential, with half of it at random, so that nodes that failed together do not come back together. */
 export function backoff(

@@ -27,6 +27,10 @@ export interface EnsureDeps {
     /** What destroys something must not be sent after this time (ms). */
     notAfter: number,
   ) => Promise<NodeFacts | null | undefined>;
+  /** Resolves when the clouds of the move may be written to by this process; tells what it waits for. */
+  readonly mayWrite: (move: Move, signal: AbortSignal) => Promise<void>;
+  /** Whether that is so in this instant. */
+  readonly isWritable: (move: Move) => boolean;
   /** Milliseconds between two looks while waiting; all nodes look at the same instants and share the calls. */
   readonly pollMs: number;
   /** Milliseconds that evidence for an action may be old. */
@@ -154,6 +158,8 @@ export function createEnsure(deps: EnsureDeps) {
             session.doubt();
             return noProgress(step, tried, action);
           }
+          // Before the evidence, so that waiting for it does not make the evidence old.
+          await deps.mayWrite(move, signal);
           const asked = clock.now();
           await Promise.all([
             session.look(action.evidence, move, asked - deps.evidenceMs, questions),
@@ -161,7 +167,7 @@ export function createEnsure(deps: EnsureDeps) {
           ]);
           // A cloud that took that long to answer has told us about the past.
           const notAfter = asked + SLOW_EVIDENCE_MS;
-          if (clock.now() > notAfter) continue;
+          if (clock.now() > notAfter || !deps.isWritable(move)) continue;
           const again = decide(session.observe(move), move, remembered());
           if (again.kind !== 'act' || !sameAction(again.action, action)) continue;
           signal.throwIfAborted();

@@ -32,6 +32,8 @@ export function describeConfig(config: Config): string {
       : '  no approval needed',
     `  looks every ${formatDuration(deployment.pollMs)}; healthy ${verify.checks} times, ${formatDuration(verify.intervalMs)} apart`,
     `  each step tried ${retries.attempts} times, pauses ${formatDuration(retries.backoffMs)} to ${formatDuration(retries.maxBackoffMs)}`,
+    `  leases on the control planes last ${formatDuration(deployment.leaseMs)} without a renewal` +
+      (deployment.instance === null ? '' : `, held as ${deployment.instance}`),
     `  deadlines: ${STEPS.map((step) => `${step} ${formatDuration(deadlinesMs[step])}`).join(', ')}`,
     '',
     slack === null

@@ -41,7 +41,8 @@ export function loadConfig(options: LoadOptions): Config {
   if (!parsed.success || findings.problems().length > 0) throw new ConfigError(path, findings.problems());
 
   const outside = new Outside(path, options.env, files, findings);
-  return frozen(complete(path, parsed.data, outside, findings));
+  const instance = options.env['EPHYRA_INSTANCE']?.trim() || null;
+  return frozen(complete(path, parsed.data, outside, findings, instance));
 }
 
 /** All secrets that the configuration holds, for the log to hide. */
@@ -69,7 +70,13 @@ function readText(path: string, files: ConfigFiles): string {
   }
 }
 
-function complete(path: string, file: FileContent, outside: Outside, findings: Findings): Config {
+function complete(
+  path: string,
+  file: FileContent,
+  outside: Outside,
+  findings: Findings,
+  instance: string | null,
+): Config {
   const controlPlanes = Object.entries(file.controlPlanes).map(([name, entry]) => ({
     name,
     cloud: entry.cloud,
@@ -87,7 +94,7 @@ function complete(path: string, file: FileContent, outside: Outside, findings: F
         : file.application.plugin,
       options: file.application.options,
     },
-    deployment: completeDeployment(file.deployment),
+    deployment: completeDeployment(file.deployment, instance),
     slack: file.slack === undefined ? null : completeSlack(file.slack, outside),
     store: outside.absolute(file.store),
     http: file.http,
@@ -141,7 +148,7 @@ function completeBoot(boot: BootContent, place: (key: keyof BootContent) => stri
   };
 }
 
-function completeDeployment(file: FileContent['deployment']): DeploymentConfig {
+function completeDeployment(file: FileContent['deployment'], instance: string | null): DeploymentConfig {
   const { approval, verify, retries } = file;
   return {
     maxUnavailable: file.maxUnavailable,
@@ -153,6 +160,8 @@ function completeDeployment(file: FileContent['deployment']): DeploymentConfig {
     pollMs: file.poll,
     verify: { checks: verify.checks, intervalMs: verify.interval },
     retries: { attempts: retries.attempts, backoffMs: retries.backoff, maxBackoffMs: retries.maxBackoff },
+    leaseMs: file.lease,
+    instance: file.instance ?? instance,
     deadlinesMs: file.deadlines,
   };
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Step } from '../../machines/domain.ts';
-import { parseDuration } from './duration.ts';
+import { formatDuration, parseDuration } from './duration.ts';
 import { LOG_LEVELS } from './types.ts';
 
 /**
@@ -34,7 +34,7 @@ const count = (least: number, description: string) => z.int().min(least).describ
 const flag = () => z.boolean().describe('true or false');
 
 /** A duration in the file, milliseconds after parsing. */
-const duration = (preset: string, options: { zero?: boolean } = {}) =>
+const duration = (preset: string, options: { zero?: boolean; least?: number } = {}) =>
   z
     .any()
     .transform((value, context): number => {
@@ -45,6 +45,14 @@ const duration = (preset: string, options: { zero?: boolean } = {}) =>
       }
       if (parsed.ms === 0 && options.zero !== true) {
         refuse(context, value, { problem: 'must be longer than nothing', remedy: `Write a duration, e.g. ${preset}.` });
+        return z.NEVER;
+      }
+      if (options.least !== undefined && parsed.ms < options.least) {
+        const least = formatDuration(options.least);
+        refuse(context, value, {
+          problem: `must be ${least} at least`,
+          remedy: `Write ${least} or more, e.g. ${preset}.`,
+        });
         return z.NEVER;
       }
       return parsed.ms;
@@ -211,6 +219,15 @@ const deployment = z.strictObject({
     })
     .describe('{ attempts: 4, backoff: 5s, maxBackoff: 2m }')
     .prefault({}),
+  lease: duration('5m', { least: 30_000 }),
+  instance: matching(
+    /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
+    {
+      problem: 'is no name for the place where Ephyra runs',
+      remedy: 'Use up to 64 letters, digits, "-", "_" and ".", or leave it out: then it is the host name.',
+    },
+    'a name such as ephyra-prod',
+  ).optional(),
   deadlines: z.strictObject(deadlines).describe('durations by step, e.g. { boot: 2h }').prefault({}),
 });
 

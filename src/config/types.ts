@@ -95,6 +95,10 @@ export interface DeploymentConfig {
   readonly pollMs: number;
   readonly verify: { readonly checks: number; readonly intervalMs: number };
   readonly retries: { readonly attempts: number; readonly backoffMs: number; readonly maxBackoffMs: number };
+  /** How long the lease on a control plane lasts without a renewal, in milliseconds. */
+  readonly leaseMs: number;
+  /** What the place where this Ephyra runs is called in its leases; null: the host name. */
+  readonly instance: string | null;
   /** Per step, in milliseconds. */
   readonly deadlinesMs: Readonly<Record<Step, number>>;
 }

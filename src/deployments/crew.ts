@@ -5,6 +5,8 @@ import type { Config } from '../config/types.ts';
 import type { Clock } from '../openstack/http.ts';
 import { StoreError } from '../store/errors.ts';
 import type { DeepReadonly, Store, StoredDeployment } from '../store/types.ts';
+import type { LeaseTrouble } from './leases/lease.ts';
+import type { Grip, Leases } from './leases/leases.ts';
 import { bringUpToDate, itemsOf, sight } from './resume.ts';
 import type { Run, RunListener, Timers } from './run.ts';
 import { startRun } from './run.ts';
@@ -18,6 +20,7 @@ export interface CrewDeps {
   readonly store: Store;
   readonly survey: Survey;
   readonly clock: Clock;
+  readonly leases: Pick<Leases, 'hold' | 'mayWrite'>;
   readonly ports: (record: DeepReadonly<StoredDeployment>, listener: RunListener) => MigrationPorts;
   /** What happened that no caller waits for: a store that cannot be written, a machine that broke. */
   readonly onError: (error: unknown, deployment: DeploymentId) => void;
@@ -27,6 +30,8 @@ export interface CrewDeps {
 interface Job {
   readonly tracker: Tracker;
   readonly cancel: AbortController;
+  /** On both control planes, from the start of the job to its end. */
+  readonly grip: Grip;
   run: Run | null;
 }
 
@@ -67,13 +72,17 @@ export class Crew {
     return [];
   }
 
-  start(id: DeploymentId, why: 'new' | 'resumed' | 'reopened'): void {
-    if (this.#closed || this.#jobs.has(id)) return;
+  /** @param grip what is held already; without one it is tried for until it is had */
+  start(id: DeploymentId, why: 'new' | 'resumed' | 'reopened', grip?: Grip): void {
     const record = this.#record(id);
-    if (record === undefined) return;
+    if (this.#closed || this.#jobs.has(id) || record === undefined) {
+      if (grip !== undefined) this.#release(id, grip);
+      return;
+    }
     const job: Job = {
       tracker: new Tracker(record.state, this.#deps.clock),
       cancel: new AbortController(),
+      grip: grip ?? this.#deps.leases.hold([record.source, record.target]),
       run: null,
     };
     this.#jobs.set(id, job);
@@ -115,8 +124,36 @@ export class Crew {
     await this.#tail;
   }
 
+  /** Another Ephyra may be at work there: as long as that is so, or not known, nothing is begun. */
+  async #untilHeld(id: DeploymentId, job: Job): Promise<void> {
+    const record = this.#record(id);
+    if (record === undefined) return;
+    let told: string | null = null;
+    const say = ({ message, remedy }: LeaseTrouble) => {
+      const note = `Waiting: ${message}. ${remedy}`.trim();
+      if (note === told) return;
+      told = note;
+      this.#then(id, {
+        record: (draft) => {
+          draft.note = note;
+        },
+      });
+    };
+    await this.#deps.leases.mayWrite(record, job.cancel.signal, say);
+    this.#then(id, {
+      record: (draft) => {
+        if (draft.note !== null && draft.note === told) draft.note = null;
+      },
+    });
+  }
+
+  #release(id: DeploymentId, grip: Grip): void {
+    grip.release().catch((error) => this.#deps.onError(error, id));
+  }
+
   async #launch(id: DeploymentId, job: Job, reopened: boolean): Promise<void> {
     const { survey, clock, config } = this.#deps;
+    await this.#untilHeld(id, job);
     for (;;) {
       const record = this.#record(id);
       if (record === undefined) return;
@@ -190,8 +227,10 @@ export class Crew {
     };
     this.#then(id, over, 'at any rate');
     this.#tail = this.#tail.then(() => {
+      const grip = this.#jobs.get(id)?.grip;
       this.#jobs.delete(id);
-      if (to === 'rolling_back') this.start(id, 'reopened');
+      if (to === 'rolling_back') this.start(id, 'reopened', grip);
+      else if (grip !== undefined) this.#release(id, grip);
     });
   }
 

@@ -26,6 +26,17 @@ export class Refused extends Error {
   }
 }
 
+/** What a check that throws {@link Refused} has against it; null: nothing. */
+export function refusalOf(check: () => void): RefusedAnswer | null {
+  try {
+    check();
+    return null;
+  } catch (error) {
+    if (error instanceof Refused) return { ok: false, refusal: error.refusal };
+    throw error;
+  }
+}
+
 /**
  * Runs a store update whose check and claim are one: a {@link Refused} thrown inside becomes the answer. So does a disk that
  * does not take it: what is not recorded is not begun.

@@ -4,11 +4,12 @@ import type { Clock } from '../openstack/http.ts';
 import { isEnded } from '../store/state.ts';
 import type { DeepReadonly, Store, StoredDeployment, StoredLock, StoreState } from '../store/types.ts';
 import type { Crew } from './crew.ts';
+import type { Grip, Leases } from './leases/leases.ts';
 import { holding, lockView } from './locks.ts';
 import type { PlanResult } from './plan.ts';
 import type { Recovery } from './recovery.ts';
 import type { RefusedAnswer } from './refusals.ts';
-import { claimed, granted, Refused, refused } from './refusals.ts';
+import { claimed, granted, Refused, refusalOf, refused } from './refusals.ts';
 import {
   ended,
   inWords,
@@ -49,6 +50,8 @@ export interface ServiceDeps {
   readonly plan: (request: DeployRequest) => Promise<PlanResult>;
   /** Carries deployments out. */
   readonly crew: Crew;
+  /** What keeps other Ephyras off the same clouds. */
+  readonly leases: Pick<Leases, 'take'>;
   /** Looks for marks after a start, before anything goes on. */
   readonly recovery: Recovery;
   /** A listener that throws is our bug, never a reason to stop. */
@@ -105,18 +108,17 @@ export class DeploymentService implements Deployments {
     const earlier = this.#byKey(request.idempotencyKey);
     if (earlier !== undefined) return granted(this.#view(earlier));
     // Cheap refusals first: nobody waits for a preflight to hear that there is a lock.
-    try {
-      refuseStart(this.#state(), request, this.#now());
-    } catch (error) {
-      if (error instanceof Refused) return { ok: false, refusal: error.refusal };
-      throw error;
-    }
+    const early = refusalOf(() => refuseStart(this.#state(), request, this.#now()));
+    if (early !== null) return early;
     const { plan, problems } = await this.#deps.plan(request);
     if (plan === null || problems.length > 0) return this.#planFailed(request, problems);
     const unseen = await this.#unseen(request);
     if (unseen !== null) return unseen;
 
-    const recorded = await claimed(
+    const needsApproval = this.#deps.config.deployment.approval.required;
+    const held = needsApproval ? null : await this.#takeLeases(request);
+    if (held?.ok === false) return held;
+    const recorded = await this.#underLease(held?.value, () =>
       this.#deps.store.update((draft) => {
         const twin = this.#byKey(request.idempotencyKey, draft);
         if (twin !== undefined) return { id: twin.id, fresh: false };
@@ -129,10 +131,9 @@ export class DeploymentService implements Deployments {
     );
     if (!recorded.ok) return recorded;
     const { id, fresh } = recorded.value;
-    if (fresh) {
-      this.#tell(id, { type: 'requested' });
-      if (!this.#deps.config.deployment.approval.required) this.#deps.crew.start(id, 'new');
-    }
+    if (fresh) this.#tell(id, { type: 'requested' });
+    if (fresh && held !== null) this.#deps.crew.start(id, 'new', held.value);
+    else await held?.value.release();
     return this.#answer(id);
   }
 
@@ -146,14 +147,22 @@ export class DeploymentService implements Deployments {
       const changed = await this.#replan(record);
       if (changed !== null) return changed;
     }
-    const approved = await claimed(
+    const check = (state: DeepReadonly<StoreState>) => {
+      const found = state.deployments.find(({ id }) => id === record.id);
+      if (found === undefined) throw this.#gone(record.id);
+      if (found.state !== record.state) throw this.#changed(found);
+      refuseApproval(found, request, this.#deps.config.deployment.approval.allowSelf, this.#now());
+      refuseLocked(state, found, this.#now());
+      refuseBusyBut(state, found);
+    };
+    const early = refusalOf(() => check(this.#state()));
+    if (early !== null) return early;
+    const held = await this.#takeLeases(record);
+    if (!held.ok) return held;
+    const approved = await this.#underLease(held.value, () =>
       this.#deps.store.update((draft) => {
-        const found = draft.deployments.find(({ id }) => id === record.id);
-        if (found === undefined) throw this.#gone(record.id);
-        if (found.state !== record.state) throw this.#changed(found);
-        refuseApproval(found, request, this.#deps.config.deployment.approval.allowSelf, this.#now());
-        refuseLocked(draft, found, this.#now());
-        refuseBusyBut(draft, found);
+        check(draft);
+        const found = this.#must(draft, record.id);
         found.approval = { by: request.by, at: this.#now() };
         found.startedAt ??= this.#now();
         if (found.state === 'awaiting_approval') {
@@ -167,7 +176,7 @@ export class DeploymentService implements Deployments {
     );
     if (!approved.ok) return approved;
     this.#tell(record.id, { type: 'approved', by: request.by });
-    this.#deps.crew.start(record.id, approved.value);
+    this.#deps.crew.start(record.id, approved.value, held.value);
     return this.#answer(record.id);
   }
 
@@ -210,23 +219,35 @@ export class DeploymentService implements Deployments {
     if (record === undefined) return this.#noDeployment();
     const unseen = isEnded(record) ? await this.#unseen(record) : null;
     if (unseen !== null) return unseen;
-    const aborted = await claimed(
+    /** Whether it begins anew: nobody is at work on it. */
+    const check = (state: DeepReadonly<StoreState>): boolean => {
+      const found = this.#must(state, record.id);
+      // What was asked to be withdrawn is not what is half-way now.
+      if (found.state === 'found' && record.state !== 'found') throw this.#changed(found);
+      if (found.state === 'rolled_back' || found.state === 'expired' || found.startedAt === null) {
+        if (isEnded(found)) throw ended(found, 'No node is anywhere but in its source.');
+      }
+      if (isEnded(found)) refuseReopening(state, found, this.#now());
+      if (found.state === 'found') {
+        refuseLocked(state, found, this.#now());
+        refuseBusyBut(state, found);
+      }
+      return isEnded(found) || found.state === 'found';
+    };
+    let held: Answer<Grip> | null = null;
+    if (isEnded(record) || record.state === 'found') {
+      const early = refusalOf(() => check(this.#state()));
+      if (early !== null) return early;
+      held = await this.#takeLeases(record);
+      if (!held.ok) return held;
+    }
+    const aborted = await this.#underLease(held?.value, () =>
       this.#deps.store.update((draft) => {
+        const anew = check(draft);
         const found = this.#must(draft, record.id);
-        // What was asked to be withdrawn is not what is half-way now.
-        if (found.state === 'found' && record.state !== 'found') throw this.#changed(found);
-        if (found.state === 'rolled_back' || found.state === 'expired' || found.startedAt === null) {
-          if (isEnded(found)) throw ended(found, 'No node is anywhere but in its source.');
-        }
-        const reopen = isEnded(found);
-        if (reopen) refuseReopening(draft, found, this.#now());
-        if (found.state === 'found') {
-          refuseLocked(draft, found, this.#now());
-          refuseBusyBut(draft, found);
-        }
         found.intent = 'abort';
         found.intentBy = request.by;
-        if (!reopen && found.state !== 'found') return withdraw(found, request.by, this.#now());
+        if (!anew) return withdraw(found, request.by, this.#now());
         found.startedAt ??= this.#now();
         found.state = 'rolling_back';
         found.endedAt = null;
@@ -238,7 +259,8 @@ export class DeploymentService implements Deployments {
     if (!aborted.ok) return aborted;
     this.#tell(record.id, { type: 'abort_requested', by: request.by });
     if (aborted.value === 'running') this.#deps.crew.abort(record.id);
-    if (aborted.value === 'reopened') this.#deps.crew.start(record.id, 'reopened');
+    if (aborted.value === 'reopened') this.#deps.crew.start(record.id, 'reopened', held?.value);
+    else await held?.value.release();
     return this.#answer(record.id);
   }
 
@@ -396,8 +418,8 @@ export class DeploymentService implements Deployments {
     return state.deployments.find((record) => record.idempotencyKeys.includes(key));
   }
 
-  #must(draft: StoreState, id: DeploymentId): StoredDeployment {
-    const found = draft.deployments.find((record) => record.id === id);
+  #must<S extends DeepReadonly<StoreState>>(state: S, id: DeploymentId): S['deployments'][number] {
+    const found = state.deployments.find((record) => record.id === id);
     if (found === undefined) throw this.#gone(id);
     return found;
   }
@@ -406,7 +428,7 @@ export class DeploymentService implements Deployments {
     return new Refused('no_deployment', `There is no deployment ${id} any more.`, 'See them: /ephyra list');
   }
 
-  #changed(found: StoredDeployment): Refused {
+  #changed(found: DeepReadonly<StoredDeployment>): Refused {
     return new Refused(
       'wrong_state',
       `${found.id} is not what it was a moment ago: ${found.note ?? inWords(found.state)}`,
@@ -484,6 +506,29 @@ export class DeploymentService implements Deployments {
       `The world has changed since ${record.id} was planned: other nodes would move now.`,
       `End it with /ephyra stop and make a new plan: /ephyra deploy ${record.source}→${record.target}`,
     );
+  }
+
+  /** The leases on both control planes, or who has one of them. */
+  async #takeLeases({ source, target }: Pick<DeployRequest, 'source' | 'target'>): Promise<Answer<Grip>> {
+    const answer = await claimed(this.#deps.leases.take([source, target]));
+    if (!answer.ok) return answer;
+    const taken = answer.value;
+    if (taken.ok) return granted(taken.grip);
+    const { kind, message, remedy } = taken.trouble;
+    const sentence = `${message[0]?.toUpperCase()}${message.slice(1)}; nothing was changed.`;
+    return refused(kind === 'unsure' ? 'lease_unsure' : 'held_elsewhere', sentence, remedy);
+  }
+
+  /** What was taken for an update is given back when the update is not made. */
+  async #underLease<T>(grip: Grip | undefined, update: () => Promise<T>): Promise<Answer<T>> {
+    try {
+      const answer = await claimed(update());
+      if (!answer.ok) await grip?.release();
+      return answer;
+    } catch (error) {
+      await grip?.release();
+      throw error;
+    }
   }
 
   #tell(id: DeploymentId, event: DeploymentEvent): void {

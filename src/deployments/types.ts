@@ -82,6 +82,7 @@ export const REFUSALS = [
   'lock_held_by_other',
   'busy',
   'held_elsewhere',
+  'lease_unsure',
   'no_deployment',
   'wrong_state',
   'self_approval',

@@ -117,6 +117,18 @@ export function createMetrics(setup: MetricsSetup) {
     labelNames: ['source', 'target'] as const,
     registers,
   });
+  const leaseEvents = new Counter({
+    name: 'ephyra_lease_events_total',
+    help: 'What has happened to the leases on control planes: taken, taken_over, refused, renewed, renewal_failed, lost, released, release_failed',
+    labelNames: ['control_plane', 'event'] as const,
+    registers,
+  });
+  const leaseHeld = new Gauge({
+    name: 'ephyra_lease_held',
+    help: 'Whether the lease that a running deployment needs is held and may be used (1) or not (0); absent when none is needed',
+    labelNames: ['control_plane'] as const,
+    registers,
+  });
   const locks = new Gauge({ name: 'ephyra_locks', help: 'Locks in force', registers });
   new Gauge({
     name: 'ephyra_build_info',
@@ -148,6 +160,21 @@ export function createMetrics(setup: MetricsSetup) {
     stepFailures,
     gateOpen,
     locks,
+
+    /** Something has happened to the lease on a control plane. Never throws. */
+    leaseEvent(controlPlane: string, event: string): void {
+      leaseEvents.inc({ control_plane: controlPlane, event });
+    },
+
+    /** Which leases are wanted now, and which of them may be used. */
+    leases(
+      states: readonly { readonly controlPlane: string; readonly wanted: boolean; readonly open: boolean }[],
+    ): void {
+      for (const { controlPlane, wanted, open } of states) {
+        if (wanted) leaseHeld.set({ control_plane: controlPlane }, open ? 1 : 0);
+        else leaseHeld.remove({ control_plane: controlPlane });
+      }
+    },
 
     /** For the OpenStack clients' `onCall`. Never throws. */
     openstackCall(call: OpenStackCall): void {

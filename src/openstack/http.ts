@@ -64,6 +64,8 @@ export interface HttpDeps {
   readonly adapter?: AxiosAdapter;
   /** Told of every request, retries and Keystone's included. Must not throw. */
   readonly onCall?: (call: CallRecord) => void;
+  /** By control plane: whether writes to it may be sent now, requests for tokens left out. Default: always. */
+  readonly fence?: (controlPlane: string) => Failure | null;
   /** What ends requests that take too long; default: the process's own timers. */
   readonly timers?: {
     readonly setTimeout: (fn: () => void, ms: number) => unknown;
@@ -110,7 +112,12 @@ export interface HttpCall {
   readonly repeatable?: boolean;
   /** Not sent after this time (ms), e.g. when a new token or a rate limit has held it up: what it rests on is too old. */
   readonly notAfter?: number | undefined;
+  /** In place of the fence of all writes. */
+  readonly fence?: Fence | undefined;
 }
+
+/** Asked in the instant before a write is sent. Null: it may be; otherwise what is thrown instead of sending it. */
+export type Fence = () => Failure | null;
 
 export interface Http {
   /** The answer, whatever its status; throws {@link OpenStackError} without an answer, AbortError when cancelled. */
@@ -138,6 +145,7 @@ export function createHttp(
   const transport = deps.transport ?? axiosTransport(deps.adapter);
   const timeoutMs = cloudTimeoutMs ?? deps.timeoutMs ?? DEFAULT_TIMEOUT_MS;
   const timers = deps.timers ?? PROCESS_TIMERS;
+  const fence: Fence = () => deps.fence?.(controlPlane) ?? null;
   const attempts = Math.max(1, deps.readAttempts ?? DEFAULT_READ_ATTEMPTS);
 
   async function once(call: HttpCall): Promise<HttpResponse> {
@@ -169,6 +177,8 @@ export function createHttp(
       for (let attempt = 1; ; attempt++) {
         if (call.signal?.aborted) throw new AbortError(call.signal.reason);
         if (call.notAfter !== undefined && deps.clock.now() > call.notAfter) throw tooLate(controlPlane, call);
+        const shut = isRead(call) ? null : (call.fence ?? fence)();
+        if (shut !== null) throw shut;
         const outcome = await once(call).catch((error: unknown) => error as Error);
         const pause = attempt >= attempts ? null : pauseBefore(outcome, repeatable, attempt);
         if (pause === null) {
@@ -192,6 +202,9 @@ export function createHttp(
     return asked > LONGEST_PAUSE_MS ? null : Math.max(asked, backoff);
   }
 }
+
+const isRead = ({ method, service }: HttpCall): boolean =>
+  method === 'GET' || method === 'HEAD' || service === 'keystone';
 
 function tooLate(controlPlane: string, { method, route }: HttpCall): Failure {
   return new Failure({

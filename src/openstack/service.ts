@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { CATALOG_SERVICES, type CatalogService } from './catalog.ts';
 import { classify, OpenStackError, type OpenStackErrorData } from './errors.ts';
-import { type Http, type HttpResponse, type Method, plainUrl, requestIdOf, retryAfterMs } from './http.ts';
+import { type Fence, type Http, type HttpResponse, type Method, plainUrl, requestIdOf, retryAfterMs } from './http.ts';
 import { parseJson, redact, secretsIn, unwrapMessage } from './messages.ts';
 import { offeredRange, PINS, settle } from './microversions.ts';
 import type { Session } from './session.ts';
@@ -13,6 +13,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   /** Not sent after this time (ms); rejects with a `Failure` `evidence_stale` then. */
   readonly notAfter?: number | undefined;
+  /** A write's own condition, in place of the one of all writes; see `HttpDeps.fence`. */
+  readonly fence?: Fence | undefined;
 }
 
 export interface ServiceCall extends CallOptions {
@@ -90,6 +92,7 @@ export function createServiceClient(
         expected: call.expect,
         signal: call.signal,
         notAfter: call.notAfter,
+        fence: call.fence,
       },
       call.tokenLastsMs,
     );

@@ -94,6 +94,7 @@ export function createIronic(client: ServiceClient): Ironic {
       expect: [204, 404],
       signal: o?.signal,
       notAfter: o?.notAfter,
+      fence: o?.fence,
     });
     return answer.status === 404 ? 'absent' : 'deleted';
   };
@@ -195,7 +196,14 @@ export function createIronic(client: ServiceClient): Ironic {
         signal: o?.signal,
       }),
     createChassis: (body, o) =>
-      client.json(chassisSchema, { method: 'POST', route: '/chassis', body, expect: [201], signal: o?.signal }),
+      client.json(chassisSchema, {
+        method: 'POST',
+        route: '/chassis',
+        body,
+        expect: [201],
+        signal: o?.signal,
+        fence: o?.fence,
+      }),
     patchChassis: (uuid, ops, o) =>
       client.json(chassisSchema, {
         method: 'PATCH',
@@ -204,6 +212,7 @@ export function createIronic(client: ServiceClient): Ironic {
         body: ops,
         expect: [200],
         signal: o?.signal,
+        fence: o?.fence,
       }),
     deleteChassis: (uuid, o) => remove('/chassis/{uuid}', uuid, o),
   };

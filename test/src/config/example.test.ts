@@ -62,6 +62,7 @@ describe('the example configuration', () => {
       poll: formatDuration(deployment.pollMs),
       verify: `${deployment.verify.checks}, ${formatDuration(deployment.verify.intervalMs)}`,
       retries: `{ attempts: ${retries.attempts}, backoff: ${formatDuration(retries.backoffMs)}, maxBackoff: ${formatDuration(retries.maxBackoffMs)} }`,
+      lease: formatDuration(deployment.leaseMs),
       port: `${slack?.port}`,
       apiUrl: slack?.apiUrl,
       store: './data/ephyra.json',

@@ -22,6 +22,8 @@ export const WRITES = [
   'start',
   'delete instance',
   'token',
+  /** What belongs to a lease is written for a deployment, to no node. */
+  'lease',
   'other',
 ] as const;
 export type Write = (typeof WRITES)[number];
@@ -60,7 +62,7 @@ export interface Call {
   status: number | null;
 }
 
-export const isWrite = (call: Call): boolean => call.write !== null && call.write !== 'token';
+export const isWrite = (call: Call): boolean => call.write !== null && call.write !== 'token' && call.write !== 'lease';
 
 type Map = Record<string, unknown>;
 const map = (value: unknown): Map => (typeof value === 'object' && value !== null ? (value as Map) : {});
@@ -85,7 +87,10 @@ export function classify(
     const write = kind === 'ports' ? 'create port' : 'create portgroup';
     return { ...none, write, node: text(map(body)['node_uuid']) };
   }
-  if (service === 'ironic' && kind === 'chassis' && method === 'POST') return { ...none, write: 'create chassis' };
+  if (service === 'ironic' && kind === 'chassis') {
+    const created = method === 'POST' && map(map(body)['extra'])['ephyra_lease'] === undefined;
+    return { ...none, write: created ? 'create chassis' : 'lease' };
+  }
   if (service === 'nova' && kind === 'servers') {
     if (id === undefined || id === '') {
       return { ...none, write: 'boot', node: text(map(map(body)['server'])['hypervisor_hostname']) };

@@ -64,6 +64,8 @@ export function worldConfig({ deployment, roleMax }: ConfigOptions): Config {
       pollMs: POLL_MS,
       verify: { checks: 2, intervalMs: POLL_MS },
       retries: { attempts: 3, backoffMs: 1_000, maxBackoffMs: 10_000 },
+      leaseMs: 300_000,
+      instance: null,
       deadlinesMs: Object.fromEntries(STEPS.map((step) => [step, 300_000])) as Record<Step, number>,
       ...deployment,
     },

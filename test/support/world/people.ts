@@ -1,5 +1,6 @@
 import type { Answer, DeployRequest, Refusal as RefusalAnswer, RefusalCode } from '../../../src/deployments/types.ts';
 import { isEnded } from '../../../src/store/state.ts';
+import { isWrite } from './calls.ts';
 import type { World } from './world.ts';
 import { ALICE, BOB } from './world.ts';
 
@@ -121,6 +122,6 @@ async function rest(world: World): Promise<void> {
   }
   // ... and was at its end again within the minute.
   if (world.record?.endedAt !== outcome) return;
-  const late = world.writes.filter(({ sentAt, write }) => sentAt > ended && write !== 'token');
+  const late = world.writes.filter((call) => call.sentAt > ended && isWrite(call));
   if (late.length > 0) throw new Error(`writes after the end: ${late.map(({ write }) => write).join(', ')}`);
 }
