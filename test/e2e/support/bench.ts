@@ -80,13 +80,18 @@ export class Bench {
     return readFileSync(join(this.#folder, 'ephyra.log'), 'utf8');
   }
 
-  /** Types a command as Alice and gives back what only she is then shown. */
-  async ask(text: string): Promise<string> {
+  /** Types a command as Alice. */
+  async type(text: string): Promise<void> {
     const { slack } = this.sandbox;
     const [channel = ''] = slack.core.workspace.channels.keys();
-    const before = new Set((await this.#ephemerals()).map(({ ts }) => ts));
     const sent = await slack.people.type('U0ALICE', channel, text);
     if (!sent.ok) throw new Error(`Slack: ${text}: ${sent.error}`);
+  }
+
+  /** The same, and gives back what only she is then shown. */
+  async ask(text: string): Promise<string> {
+    const before = new Set((await this.#ephemerals()).map(({ ts }) => ts));
+    await this.type(text);
     for (const deadline = Date.now() + 15_000; Date.now() < deadline; ) {
       // The note that it takes a while is not the answer.
       const answer = (await this.#ephemerals()).find(({ ts, plain }) => !before.has(ts) && !plain.startsWith('⏳'));
