@@ -90,6 +90,28 @@ const DEEDS: Deeds = {
     later(what.forMs, () => world.application.goOn(uuid));
   },
   'crash machine': ({ meddler, uuid }) => meddler.crash(uuid),
+  'boot on node'({ world, meddler, uuid }) {
+    if (meddler.boot(uuid)) return;
+    const stops = world.planes.map((plane) =>
+      plane.onChange(({ kind, uuid: changed, after }) => {
+        // Placement has it free: whoever is quicker has it.
+        if (kind !== 'provider.reserved' || changed !== uuid || after?.['reserved'] !== 0) return;
+        for (const stop of stops) stop();
+        world.time.after(0, () => void meddler.boot(uuid));
+      }),
+    );
+  },
+  'application lies'({ world, uuid, what, later }) {
+    world.blamed.add(uuid);
+    world.application.faults.lies.add(uuid);
+    later(what.forMs, () => void world.application.faults.lies.delete(uuid));
+  },
+  'restart service'({ world, what, later }) {
+    world.network.cut(what.at, what.service);
+    const { faults } = world.plane(what.at);
+    const id = faults.add({ match: { service: what.service }, effect: { kind: 'service-down', answer: 'refused' } });
+    later(what.forMs, () => void faults.remove(id));
+  },
 };
 
 /** Does it now; what lasts is undone in its time. */

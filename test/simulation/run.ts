@@ -1,7 +1,9 @@
 import { isEnded } from '../../src/store/state.ts';
 import { Violation } from '../support/invariants/invariant.ts';
+import type { Call } from '../support/world/calls.ts';
 import { Meddler } from '../support/world/meddler.ts';
-import { play, Refusal } from '../support/world/people.ts';
+import type { Disturbance } from '../support/world/network.ts';
+import { play as perform, Refusal } from '../support/world/people.ts';
 import { World } from '../support/world/world.ts';
 import { meddle } from './meddle.ts';
 import type { Scenario } from './scenario.ts';
@@ -16,33 +18,76 @@ export interface Outcome {
   /** What really happened, by kind. */
   readonly faults: Readonly<Record<string, number>>;
   readonly requests: number;
+  /** Steps of nodes that came to their end. */
+  readonly steps: number;
   readonly starts: number;
+  /** It was played without Slack, too, and compared. */
+  readonly compared: boolean;
   /** Equal for equal runs: what happened, in order. */
   readonly digest: string;
-  readonly virtualMs: number;
 }
 
 /** A deployment that has not ended by then never will. */
 const LIMIT_MS = 8 * 3_600_000;
 
+/**
+ * Plays a scenario. Where there is a Slack, the same is played without one, and what was written to the clouds must be the
+ * same at the same instants: invariant 10. (Not where Ephyra is killed: it is at a point that is counted, and remembering
+ * the thread is a point of its own.)
+ */
 export async function run(scenario: Scenario, whole = false): Promise<{ outcome: Outcome; world: World }> {
+  const played = await play(scenario, whole);
+  const { outcome, world } = played;
+  if (scenario.options.slack === undefined || scenario.kills.length > 0 || outcome.failure !== null) return played;
+  const { slack, ...options } = scenario.options;
+  const plain = await play({ ...scenario, options }, false);
+  const difference = firstDifference(writesOf(plain.world), writesOf(world));
+  if (difference === null) return { world, outcome: { ...outcome, compared: true } };
+  const message = `with a Slack that is ${slack}: ${difference}`;
+  return { world, outcome: { ...outcome, compared: true, failure: { invariant: SLACK_WITHOUT_INFLUENCE, message } } };
+}
+
+/** Name of the tenth invariant. */
+export const SLACK_WITHOUT_INFLUENCE = 'Slack without influence';
+
+/** What was written to the clouds and when; in which order within one instant is nobody's business. */
+const writesOf = (world: World): string[] =>
+  world.writes.map(({ sentAt, at, method, path }) => `${sentAt} ${at} ${method} ${path}`).sort();
+
+function firstDifference(plain: readonly string[], shown: readonly string[]): string | null {
+  const at = plain.findIndex((line, index) => line !== shown[index]);
+  if (at < 0 && plain.length === shown.length) return null;
+  const [one, other] = at < 0 ? [undefined, shown[plain.length]] : [plain[at], shown[at]];
+  return `"${other ?? 'nothing'}" in place of "${one ?? 'nothing'}"`;
+}
+
+async function play(scenario: Scenario, whole: boolean): Promise<{ outcome: Outcome; world: World }> {
   const faults: Record<string, number> = {};
   const count = (kind: string) => {
     faults[kind] = (faults[kind] ?? 0) + 1;
   };
   const byRequest = new Map(scenario.disturbances.map(({ request, what }) => [request, what]));
   const kills = new Map(scenario.kills.map(({ point, downMs }) => [point, downMs]));
+  const { slack, pageLimit } = scenario.options;
+  if (slack !== undefined && slack !== 'well') count(`slack ${slack}`);
+  if (pageLimit !== undefined) count('small pages');
   let downMs = 500;
+  let steps = 0;
   const world = new World({
     ...scenario.options,
     seed: scenario.seed,
     wholeTrace: whole,
-    skewMs: (process) => scenario.skews[process - 1] ?? 0,
+    listener: (change) => {
+      if (change.kind === 'deployment' && change.event.type === 'step_done') steps += 1;
+    },
+    skewMs: (process) => {
+      const skew = scenario.skews[process - 1] ?? 0;
+      if (skew !== 0) count('clock ahead or behind');
+      return skew;
+    },
     disturb: (call) => {
       const what = byRequest.get(call.id);
-      if (what === undefined || (what.do === 'stale' && (call.write !== null || scenario.options.history !== true))) {
-        return null;
-      }
+      if (what === undefined || !applies(what, call, scenario)) return null;
       count(what.do);
       return what;
     },
@@ -63,7 +108,8 @@ export async function run(scenario: Scenario, whole = false): Promise<{ outcome:
       const needsNode = rule.effect.kind === 'node-locked';
       const there = [...world.mirror(plane).nodes.values()].some(({ name }) => name === rule.match?.node);
       if (needsNode && !there) return;
-      count(rule.effect.kind);
+      const away = rule.effect.kind === 'service-down' && rule.match?.service === undefined;
+      count(away ? 'cloud away for an hour' : rule.effect.kind);
       world.note(`${plane}: ${rule.effect.kind} ${rule.match?.node ?? rule.match?.service ?? ''}`);
       const id = world.plane(plane).faults.add(rule);
       if (forMs !== undefined) world.time.after(forMs, () => void world.plane(plane).faults.remove(id));
@@ -82,7 +128,7 @@ export async function run(scenario: Scenario, whole = false): Promise<{ outcome:
     await world.start();
     for (const wish of scenario.wishes) {
       try {
-        ends.push(await play(world, wish, LIMIT_MS));
+        ends.push(await perform(world, wish, LIMIT_MS));
       } catch (error) {
         if (!(error instanceof Refusal)) throw error;
         ends.push(`refused: ${error.code}`);
@@ -100,13 +146,22 @@ export async function run(scenario: Scenario, whole = false): Promise<{ outcome:
           };
   }
   const { requests } = world.network;
+  const { starts } = world;
   const digest = `${world.trace.total} ${requests} ${world.points} ${world.time.now()}`;
-  const virtualMs = world.time.now();
-  return {
-    outcome: { seed: scenario.seed, ends, failure, faults, requests, starts: world.starts, digest, virtualMs },
-    world,
-  };
+  const outcome = { seed: scenario.seed, ends, failure, faults, requests, steps, starts, compared: false, digest };
+  return { outcome, world };
 }
+
+/** Reads alone can be behind or incomplete; that a write comes twice is worse than that a read does. */
+function applies(what: Disturbance, { write, path }: Call, { options }: Scenario): boolean {
+  if (what.do === 'stale') return write === null && options.history === true;
+  if (what.do === 'partial') return write === null && LISTS.test(path);
+  if (what.do === 'twice') return write !== null && write !== 'token';
+  return true;
+}
+
+/** Lists of nodes, instances, providers and ports. */
+const LISTS = /^\/(v1\/nodes\?|v1\/ports|v1\/portgroups|v2\.1\/servers|resource_providers)/;
 
 /** Ended is ended with a reason: nothing is left in between, and what is stuck says why. */
 function settled(world: World): void {

@@ -2,6 +2,7 @@ import type { Effect, FaultRule } from '../../src/sandbox/openstack/index.ts';
 import type { Disturbance } from '../support/world/network.ts';
 import type { Wish } from '../support/world/people.ts';
 import { createRandom, type Random } from '../support/world/random.ts';
+import { SLACK_MOODS } from '../support/world/slack.ts';
 import type { WorldOptions } from '../support/world/world.ts';
 
 /** What a person or bad luck does to one node, or to the application. */
@@ -19,7 +20,15 @@ export type Meddling =
   | { readonly do: 'application hangs'; readonly forMs: number }
   | { readonly do: 'drain hangs' | 'join hangs'; readonly node: number; readonly forMs: number }
   | { readonly do: 'crash machine'; readonly node: number }
+  /** The next time that the node is free somewhere, somebody boots on it. */
+  | { readonly do: 'boot on node'; readonly node: number }
+  | { readonly do: 'application lies'; readonly node: number; readonly forMs: number }
+  /** A service is stopped and started: who waits for its answer gets none, and for a while nobody listens. */
+  | { readonly do: 'restart service'; readonly at: string; readonly service: RestartedService; readonly forMs: number }
   | { readonly do: 'abort' | 'stop' };
+
+export const RESTARTED = ['keystone', 'ironic', 'nova', 'placement'] as const;
+export type RestartedService = (typeof RESTARTED)[number];
 
 /** A whole run as data: what can be shrunk, printed and played again. */
 export interface Scenario {
@@ -72,9 +81,11 @@ export function scenarioOf(seed: number): Scenario {
       history: trouble > 0 && random.chance(0.4),
       ownMetrics: random.chance(0.05),
       logLevel: random.chance(0.15) ? 'debug' : 'warn',
+      ...(random.chance(0.15) ? { pageLimit: random.between(1, 4) } : {}),
+      ...(random.chance(0.2) ? { slack: random.pick(SLACK_MOODS) } : {}),
     },
     wishes: wishesOf(random, nodes),
-    skews: list(3, () => (random.chance(0.2) ? random.between(-30_000, 30_000) : 0)),
+    skews: list(3, () => (random.chance(0.2) ? random.pick([30_000, 3_600_000]) * (2 * random.next() - 1) : 0)),
     disturbances: list(some(6), () => ({ request: random.between(1, 25 * nodes), what: disturbanceOf(random) })),
     faults: list(some(3), () => faultOf(random, nodes, span())),
     kills: list(random.chance(0.6) ? some(3) : 0, () => ({
@@ -108,6 +119,8 @@ function disturbanceOf(random: Random): Disturbance {
     () => ({ do: 'late request', ms: random.between(1_000, 120_000) }),
     () => ({ do: 'late answer', ms: random.between(1_000, 70_000) }),
     () => ({ do: 'stale', ms: random.between(1_000, 60_000) }),
+    () => ({ do: 'twice', ms: random.pick([0, 500, 5_000]) }),
+    () => ({ do: 'partial', which: random.between(0, 9) }),
   ])();
 }
 
@@ -143,6 +156,12 @@ function faultOf(random: Random, nodes: number, atMs: number): Scenario['faults'
       forMs: random.pick([5_000, 60_000, 600_000]),
     }),
     () => ({ atMs, plane, rule: { effect: { kind: 'tokens-revoked' } } }),
+    () => ({
+      atMs,
+      plane,
+      rule: { effect: { kind: 'service-down', answer: random.pick(['refused', 'reset', 503] as const) } },
+      forMs: 3_600_000,
+    }),
   ])();
 }
 
@@ -161,6 +180,14 @@ function meddlingOf(random: Random, nodes: number): Meddling {
     () => ({ do: 'application hangs', forMs }),
     () => ({ do: random.pick(['drain hangs', 'join hangs'] as const), node, forMs }),
     () => ({ do: 'crash machine', node }),
+    () => ({ do: 'boot on node', node }),
+    () => ({ do: 'application lies', node, forMs }),
+    () => ({
+      do: 'restart service',
+      at: random.pick(['cp1', 'cp2']),
+      service: random.pick(RESTARTED),
+      forMs: random.between(0, 8_000),
+    }),
     () => ({ do: random.pick(['abort', 'stop'] as const) }),
   ])();
 }

@@ -5,7 +5,9 @@ export class Tally {
   runs = 0;
   requests = 0;
   starts = 0;
-  virtualMs = 0;
+  steps = 0;
+  /** Runs that were played again without Slack, to compare. */
+  compared = 0;
   readonly faults = new Map<string, number>();
   readonly ends = new Map<string, number>();
   readonly failures: { seed: number; invariant: string; message: string }[] = [];
@@ -14,6 +16,8 @@ export class Tally {
     this.runs += 1;
     this.requests += outcome.requests;
     this.starts += outcome.starts;
+    this.steps += outcome.steps;
+    this.compared += outcome.compared ? 1 : 0;
     for (const end of outcome.ends) this.ends.set(end, (this.ends.get(end) ?? 0) + 1);
     for (const [kind, count] of Object.entries(outcome.faults)) {
       this.faults.set(kind, (this.faults.get(kind) ?? 0) + count);
@@ -21,12 +25,17 @@ export class Tally {
     if (outcome.failure !== null) this.failures.push({ seed: outcome.seed, ...outcome.failure });
   }
 
+  #mean(sum: number): string {
+    return (sum / Math.max(1, this.runs)).toFixed(1);
+  }
+
   /** Lines for people. */
   report(): string[] {
     const total = [...this.ends.values()].reduce((sum, count) => sum + count, 0);
     const sorted = (map: ReadonlyMap<string, number>) => [...map].sort((a, b) => b[1] - a[1]);
     return [
-      `${this.runs} runs, ${total} deployments, ${Math.round(this.requests / Math.max(1, this.runs))} requests each on average, ${this.starts} starts of Ephyra`,
+      `${this.runs} runs, ${total} deployments, ${this.starts} starts of Ephyra, ${this.compared} compared with the same without Slack`,
+      `mean of a run: ${this.#mean(this.steps)} steps of nodes, ${this.#mean(this.requests)} requests to the clouds`,
       `deployments ended: ${sorted(this.ends)
         .map(([end, count]) => `${end} ${((100 * count) / total).toFixed(1)} %`)
         .join(', ')}`,
@@ -76,6 +85,19 @@ export const KINDS: readonly string[] = [
   'drain hangs',
   'join hangs',
   'crash machine',
+  'boot on node',
+  'application lies',
+  'restart service',
+  'twice',
+  'partial',
+  'small pages',
+  'cloud away for an hour',
+  'clock ahead or behind',
+  'slack down',
+  'slack slow',
+  'slack rate limited',
+  'slack silent',
+  'slack losing answers',
   'abort',
   'stop',
 ];

@@ -1,4 +1,5 @@
 import { UnavailabilityCeiling } from './ceiling.ts';
+import { SameNodes } from './continuity.ts';
 import { DefinitionsPresent } from './definitions.ts';
 import { NoRepeatedDestruction } from './destruction.ts';
 import { Evidence } from './evidence.ts';
@@ -12,7 +13,7 @@ import { NoSecrets } from './secrets.ts';
 
 /**
  * The invariants of DESIGN section 5, all but the tenth: that Slack has no influence shows only when two worlds are
- * compared, see `slack.ts`.
+ * compared, see `withoutSlack` in `test/simulation/run.ts`.
  */
 export const allInvariants: readonly ((world: Watched) => Invariant)[] = [
   (world) => new DefinitionsPresent(world),
@@ -23,6 +24,7 @@ export const allInvariants: readonly ((world: Watched) => Invariant)[] = [
   (world) => new ForeignUntouched(world),
   (world) => new RolesWhole(world),
   (world) => new NoRepeatedDestruction(world),
+  (world) => new SameNodes(world),
   (world) => new OneDeployment(world),
   (world) => new NoSecrets(world),
 ];

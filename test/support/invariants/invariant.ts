@@ -41,7 +41,7 @@ export interface Invariant {
   /** Ephyra has told its faces something. */
   told?(change: Change): void;
   /** Ephyra has written something. */
-  output?(where: 'log' | 'metrics' | 'answer', text: string): void;
+  output?(where: 'log' | 'metrics' | 'answer' | 'slack', text: string): void;
 }
 
 /** A broken invariant: which, what was seen, and what had happened before. */

@@ -29,7 +29,7 @@ export class NoSecrets implements Invariant {
     if (ends || this.#told % EVERY === 0) this.#search('a view', JSON.stringify(change.deployment));
   }
 
-  output(where: 'log' | 'metrics' | 'answer', text: string): void {
+  output(where: 'log' | 'metrics' | 'answer' | 'slack', text: string): void {
     this.#search(where, text);
   }
 

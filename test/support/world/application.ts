@@ -44,6 +44,8 @@ export interface ApplicationFaults {
   throws: boolean;
   /** Questions are never answered at all, aborted or not. */
   hangs: boolean;
+  /** Of these it says that they are out while they are in, and the other way round; it does what is asked of it only in words. */
+  readonly lies: Set<string>;
 }
 
 /**
@@ -58,6 +60,7 @@ export class Application {
     unhealthy: null,
     throws: false,
     hangs: false,
+    lies: new Set(),
   };
   readonly #members = new Map<string, Member>();
   readonly #time: VirtualTime;
@@ -145,10 +148,12 @@ export class Application {
     return {
       name: 'scripted',
       removeNode: async (node, context) => {
+        if (this.faults.lies.has(node.uuid)) return;
         await answer(context, () => this.#drain(node.uuid));
         await waitFor(node.uuid, 'out', context);
       },
       addNode: async (node, context) => {
+        if (this.faults.lies.has(node.uuid)) return;
         await answer(context, () => this.#admit(node));
         await waitFor(node.uuid, 'in', context);
       },
@@ -178,6 +183,11 @@ export class Application {
     const member = this.#members.get(uuid);
     if (this.faults.silent) return { health: 'unknown', membership: 'unknown', reasons: ['it does not answer'] };
     if (member === undefined) return { health: 'unhealthy', membership: 'out', reasons: ['it is no member'] };
+    if (this.faults.lies.has(uuid)) {
+      return serves(member)
+        ? { health: 'unhealthy', membership: 'out', reasons: ['it is out, or so it says'] }
+        : { health: 'healthy', membership: 'in', reasons: [] };
+    }
     if (serves(member)) return { health: 'healthy', membership: 'in', reasons: [] };
     const membership = member.state === 'out' ? 'out' : member.state === 'draining' ? 'in' : 'unknown';
     return { health: 'unhealthy', membership, reasons: [`it is ${member.state}${member.up ? '' : ' and down'}`] };

@@ -1,4 +1,5 @@
-import type { Service } from '../../../src/sandbox/openstack/types.ts';
+import type { ProviderRecord } from '../../../src/sandbox/openstack/records.ts';
+import type { Reply, Service } from '../../../src/sandbox/openstack/types.ts';
 import { DefinitionsPresent } from '../invariants/definitions.ts';
 import { KEYSTONE_PASSWORD } from './config.ts';
 import type { World } from './world.ts';
@@ -24,17 +25,7 @@ export class Meddler {
 
   /** Asks as an operator would; the status, or null when the service is down. */
   request(at: string, service: Service, method: string, path: string, body?: unknown): number | null {
-    const reply = this.#world.plane(at).handle({
-      service,
-      method,
-      path,
-      headers: {
-        'x-auth-token': this.#token(at),
-        'x-openstack-ironic-api-version': '1.82',
-        'openstack-api-version': 'compute 2.93',
-      },
-      body,
-    });
+    const reply = this.#ask(at, service, method, path, body);
     const what = `${method} ${service} ${path.replace(/[0-9a-f-]{32}([0-9a-f]{4})/, '…$1')} in ${at}`;
     if (reply instanceof Promise) {
       this.#world.note(`a person asks for ${what}`);
@@ -52,6 +43,27 @@ export class Meddler {
     this.#world.blamed.add(uuid);
     if (how === 'delete') this.request(at, 'nova', 'DELETE', `/v2.1/servers/${id}`);
     else this.request(at, 'nova', 'POST', `/v2.1/servers/${id}/action`, { 'os-stop': null });
+  }
+
+  /** Boots an instance of somebody's own on the node, where it is free. False when it is nowhere. */
+  boot(uuid: string): boolean {
+    for (const { name } of this.#world.planes) {
+      const node = this.#world.mirror(name).nodes.get(uuid);
+      const providers = this.#world.plane(name).snapshot().providers as readonly ProviderRecord[];
+      const free = providers.some((one) => one.uuid === uuid && one.reserved === 0 && one.consumer === null);
+      if (node?.provision_state !== 'available' || !free) continue;
+      this.#world.blamed.add(uuid);
+      const server = {
+        name: 'somebody-else',
+        flavorRef: this.#idOf(name, 'nova', '/v2.1/flavors', 'flavors', `bm.${node.extra['role']}`),
+        imageRef: this.#idOf(name, 'glance', '/v2/images', 'images', 'hadoop-image'),
+        networks: [{ uuid: this.#idOf(name, 'neutron', '/v2.0/networks', 'networks', 'tenant-net') }],
+        hypervisor_hostname: uuid,
+      };
+      this.request(name, 'nova', 'POST', '/v2.1/servers', { server });
+      return true;
+    }
+    return false;
   }
 
   /** Writes something else where the mark is, or removes it. */
@@ -103,6 +115,28 @@ export class Meddler {
     this.#world.blamed.add(uuid);
     this.#world.note(`the machine of ${uuid.slice(-4)} crashes`);
     this.#world.application.machine(uuid, false, null);
+  }
+
+  #ask(at: string, service: Service, method: string, path: string, body?: unknown): Reply | Promise<Reply> {
+    return this.#world.plane(at).handle({
+      service,
+      method,
+      path,
+      headers: {
+        'x-auth-token': this.#token(at),
+        'x-openstack-ironic-api-version': '1.82',
+        'openstack-api-version': 'compute 2.93',
+      },
+      body,
+    });
+  }
+
+  /** Of what is called so in a list; undefined when there is none, or the service is down. */
+  #idOf(at: string, service: Service, path: string, list: string, name: string): string | undefined {
+    const reply = this.#ask(at, service, 'GET', path);
+    if (reply instanceof Promise || reply.status !== 200) return undefined;
+    const items = (reply.body as Record<string, readonly { id: string; name: string }[]>)[list] ?? [];
+    return items.find((item) => item.name === name)?.id;
   }
 
   #token(at: string): string {

@@ -22,7 +22,11 @@ export type Disturbance =
   /** The answer arrives only after so long. */
   | { readonly do: 'late answer'; readonly ms: number }
   /** A read is answered from the world of `ms` ago. */
-  | { readonly do: 'stale'; readonly ms: number };
+  | { readonly do: 'stale'; readonly ms: number }
+  /** Something in between sends the request a second time, `ms` after the first was served; the first answer counts. */
+  | { readonly do: 'twice'; readonly ms: number }
+  /** One entry of a list is missing, and nothing tells: the `which`-th, counted round and round. */
+  | { readonly do: 'partial'; readonly which: number };
 export type DisturbanceKind = Disturbance['do'];
 
 /** Who is told of what becomes of a request. */
@@ -37,6 +41,8 @@ export interface NetworkWatch {
   delivered(call: Call, reply: Reply): void;
   /** The process has learned that it will have no answer. */
   failed(call: Call): void;
+  /** The service has decided again on a request that had been served before. */
+  repeated(call: Call, status: number): void;
 }
 
 export interface NetworkSetup {
@@ -44,6 +50,8 @@ export interface NetworkSetup {
   readonly planes: readonly { readonly plane: ControlPlane; readonly mirror: Mirror }[];
   /** Milliseconds for one way. */
   readonly latencyMs: () => number;
+  /** The services give so many entries a page at most; null: as many as they are asked for. */
+  readonly pageLimit: number | null;
   readonly disturb: (call: Call) => Disturbance | null;
   readonly watch: NetworkWatch;
 }
@@ -59,6 +67,7 @@ export interface Caller {
 /** Carries requests from processes to control planes without sockets. A process that is dead hears nothing any more. */
 export class Network {
   #count = 0;
+  readonly #flights = new Set<{ readonly call: Call; cut: boolean }>();
   readonly #setup: NetworkSetup;
 
   constructor(setup: NetworkSetup) {
@@ -67,6 +76,11 @@ export class Network {
 
   get requests(): number {
     return this.#count;
+  }
+
+  /** Breaks all connections to a service: who waits for an answer hears nothing of it any more. */
+  cut(at: string, service: Call['service']): void {
+    for (const flight of this.#flights) if (flight.call.at === at && flight.call.service === service) flight.cut = true;
   }
 
   transport(caller: Caller): Transport {
@@ -96,7 +110,8 @@ export class Network {
       const found = plane.resolve(request.url);
       if (found === null) continue;
       this.#count += 1;
-      const { service, path } = found;
+      const { service } = found;
+      const path = this.#paged(found.path);
       const body: unknown = request.body === undefined ? undefined : JSON.parse(request.body);
       const call: Call = {
         id: this.#count,
@@ -117,7 +132,31 @@ export class Network {
     throw Object.assign(new Error(`nobody listens at ${request.url}`), { code: 'ENOTFOUND' });
   }
 
+  #paged(path: string): string {
+    const { pageLimit } = this.#setup;
+    if (pageLimit === null) return path;
+    // Servers are listed without a word about pages, and Nova's own page is what it is.
+    if (path.includes('/servers/detail?') && !/[?&]limit=/.test(path)) return `${path}&limit=${pageLimit}`;
+    return path.replace(/([?&]limit=)(\d+)/, (_, name: string, asked: string) => {
+      return `${name}${Math.min(Number(asked), pageLimit)}`;
+    });
+  }
+
   async #carry(plane: ControlPlane, call: Call, request: HttpRequest, disturbance: Disturbance | null): Promise<Reply> {
+    const flight = { call, cut: false };
+    this.#flights.add(flight);
+    const reply = await this.#fly(plane, call, request, disturbance, flight);
+    this.#flights.delete(flight);
+    return flight.cut ? RESET : reply;
+  }
+
+  async #fly(
+    plane: ControlPlane,
+    call: Call,
+    request: HttpRequest,
+    disturbance: Disturbance | null,
+    flight: { readonly cut: boolean },
+  ): Promise<Reply> {
     const kind = disturbance?.do;
     await this.#pass(this.#setup.latencyMs());
     if (kind === 'drop') return RESET;
@@ -135,10 +174,19 @@ export class Network {
         effect: { kind: 'stale', ms: disturbance.ms },
       });
     }
+    // A connection that was broken meanwhile carries nothing any more.
+    if (flight.cut) return RESET;
     this.#setup.watch.arrived(call);
     const { method, headers } = request;
-    const answer = plane.handle({ service: call.service, method, path: call.path, headers, body: request.body });
-    const reply = answer instanceof Promise ? await answer : answer;
+    const serve = () => plane.handle({ service: call.service, method, path: call.path, headers, body: request.body });
+    const answer = serve();
+    let reply = answer instanceof Promise ? await answer : answer;
+    if (disturbance?.do === 'partial') reply = without(reply, disturbance.which);
+    if (disturbance?.do === 'twice') {
+      this.#setup.time.after(disturbance.ms, () => {
+        void Promise.resolve(serve()).then(({ status }) => this.#setup.watch.repeated(call, status));
+      });
+    }
     call.servedAt = this.#setup.time.now();
     call.status = reply.status;
     this.#setup.watch.served(call, reply);
@@ -150,6 +198,22 @@ export class Network {
     if (ms <= 0) return undefined;
     return new Promise((resolve) => void this.#setup.time.after(ms, resolve));
   }
+}
+
+/** The list that an answer carries, and the name under which it does; null: none, or an empty one. */
+export function listIn(reply: Reply): { readonly key: string; readonly items: readonly unknown[] } | null {
+  if (reply.status !== 200 || typeof reply.body !== 'object' || reply.body === null) return null;
+  for (const [key, items] of Object.entries(reply.body)) {
+    if (Array.isArray(items) && items.length > 0 && !key.endsWith('links')) return { key, items };
+  }
+  return null;
+}
+
+function without(reply: Reply, which: number): Reply {
+  const list = listIn(reply);
+  if (list === null) return reply;
+  const left = list.items.filter((_, at) => at !== which % list.items.length);
+  return { ...reply, body: { ...(reply.body as object), [list.key]: left } };
 }
 
 const LOWER = new Map<string, string>();

@@ -29,6 +29,7 @@ import type { Disturbance } from './network.ts';
 import { Network } from './network.ts';
 import type { Random } from './random.ts';
 import { createRandom } from './random.ts';
+import { attachSlack, type SlackMood } from './slack.ts';
 import { type ProcessTime, processTime, VirtualTime } from './time.ts';
 import { Trace } from './trace.ts';
 
@@ -65,6 +66,10 @@ export interface WorldOptions {
   readonly shuffle?: boolean;
   /** Lists can be asked for what was true before: costs time. */
   readonly history?: boolean;
+  /** The services give so many entries a page at most. Default: as many as they are asked for. */
+  readonly pageLimit?: number;
+  /** There is a Slack that shows what goes on, and it behaves so. Default: none. */
+  readonly slack?: SlackMood;
   readonly disturb?: (call: Call) => Disturbance | null;
   /** True: the process is killed here. */
   readonly kill?: (point: Point) => boolean;
@@ -178,6 +183,7 @@ export class World {
       time: this.time,
       planes: this.planes.map((plane) => ({ plane, mirror: this.mirror(plane.name) })),
       latencyMs: () => (high === 0 ? 0 : ways.between(low, high)),
+      pageLimit: options.pageLimit ?? null,
       disturb: (call) => this.#disturb(call),
       watch: {
         sent: (call) => this.#told('sent', call, (invariant) => invariant.sent?.(call)),
@@ -196,6 +202,7 @@ export class World {
           for (const invariant of this.#invariants) invariant.delivered?.(call, reply.body);
         },
         failed: (call) => this.#told('no answer', call, (invariant) => invariant.failed?.(call)),
+        repeated: (call, status) => this.note(`arrived twice, now ${status}: ${describe(call)}`),
       },
     });
     this.#invariants = (options.invariants ?? allInvariants).map((create) => create(this));
@@ -296,6 +303,15 @@ export class World {
     });
     if (this.options.listener !== undefined) core.deployments.onChange(this.options.listener);
     core.deployments.resume();
+    const { slack } = this.options;
+    if (slack === undefined) return;
+    attachSlack({
+      deployments: core.deployments,
+      mood: slack,
+      now: time.now,
+      after: (ms, fn) => this.time.aside(ms, () => void (process.alive && fn())),
+      sent: (text) => this.tellOutput('slack', text),
+    });
   }
 
   /** When a process was started. */
@@ -342,7 +358,7 @@ export class World {
     for (const invariant of this.#invariants) invariant.stored?.(state);
   }
 
-  tellOutput(where: 'log' | 'metrics' | 'answer', text: string): void {
+  tellOutput(where: 'log' | 'metrics' | 'answer' | 'slack', text: string): void {
     for (const invariant of this.#invariants) invariant.output?.(where, text);
   }
 
