@@ -85,7 +85,7 @@ export function scenarioOf(seed: number): Scenario {
       ...(random.chance(0.2) ? { slack: random.pick(SLACK_MOODS) } : {}),
     },
     wishes: wishesOf(random, nodes),
-    skews: list(3, () => (random.chance(0.2) ? random.pick([30_000, 3_600_000]) * (2 * random.next() - 1) : 0)),
+    skews: list(3, () => (random.chance(0.2) ? skewOf(random) : 0)),
     disturbances: list(some(6), () => ({ request: random.between(1, 25 * nodes), what: disturbanceOf(random) })),
     faults: list(some(3), () => faultOf(random, nodes, span())),
     kills: list(random.chance(0.6) ? some(3) : 0, () => ({
@@ -94,6 +94,12 @@ export function scenarioOf(seed: number): Scenario {
     })).sort((a, b) => a.point - b.point),
     meddling: list(some(2), () => ({ atMs: span(), what: meddlingOf(random, nodes) })),
   };
+}
+
+/** Seconds are usual between computers; an hour is a time zone that somebody got wrong. */
+function skewOf(random: Random): number {
+  const most = random.pick([30_000, 3_600_000]);
+  return random.between(-most, most);
 }
 
 function wishesOf(random: Random, nodes: number): Wish[] {
