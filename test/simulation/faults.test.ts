@@ -158,6 +158,7 @@ describe('what the hardware does', () => {
     'verify-fails',
     'deploy-fails',
     'deploy-lost',
+    'deploy-aborted',
     'no-valid-host',
     'power-never-reported',
   ] as const;

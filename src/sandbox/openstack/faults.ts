@@ -30,6 +30,8 @@ export type WorldEffect =
   | { readonly kind: 'deploy-hangs' }
   /** The conductor dies in the deploy: node `deploy failed` with instance_uuid set, server BUILD for ever. */
   | { readonly kind: 'deploy-lost' }
+  /** The same, and Nova has noticed: server ERROR without host and node, which names it all the same. */
+  | { readonly kind: 'deploy-aborted' }
   | { readonly kind: 'no-valid-host' }
   /** `manage` cannot reach the BMC: back to `enroll` with last_error. */
   | { readonly kind: 'verify-fails' }
@@ -84,6 +86,7 @@ export const EFFECT_KINDS: readonly Effect['kind'][] = [
   'deploy-fails',
   'deploy-hangs',
   'deploy-lost',
+  'deploy-aborted',
   'no-valid-host',
   'verify-fails',
   'power-never-reported',

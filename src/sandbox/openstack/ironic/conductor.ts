@@ -31,7 +31,7 @@ export interface Conductor {
   /** Undeploys and cleans. `undeployed` is called when cleaning begins: all that Nova waits for. */
   undeploy(uuid: string, undeployed?: () => void): void;
   /** Deploys; `done` hears how it ended, and never when it hangs. */
-  deploy(uuid: string, done?: (outcome: 'active' | 'deploy failed' | 'lost') => void): void;
+  deploy(uuid: string, done?: (outcome: 'active' | 'deploy failed' | 'lost' | 'aborted') => void): void;
   /** Attaches or detaches ports: the lock for a while, nothing else. */
   network(uuid: string, ms: number, done: () => void): void;
 }
@@ -89,6 +89,12 @@ export function createConductor(getContext: () => Context): Conductor {
       reservation: host(),
       last_error: null,
     });
+  }
+
+  /** As a conductor finds a node in whose deploy the one before it died. */
+  function died(uuid: string): void {
+    const last_error = `The deploying state can't be resumed by conductor ${host()}. Moving to fail state.`;
+    end(uuid, { provision_state: 'deploy failed', target_provision_state: 'active', last_error });
   }
 
   function cleaningFault(node: NodeRecord, steps: readonly { interface?: unknown; step?: unknown }[]): string | null {
@@ -245,9 +251,11 @@ export function createConductor(getContext: () => Context): Conductor {
         if (faults.strikes('deploy-hangs', node)) {
           end(uuid, { provision_state: 'wait call-back', target_provision_state: 'active' });
         } else if (faults.strikes('deploy-lost', node)) {
-          const last_error = `The deploying state can't be resumed by conductor ${host()}. Moving to fail state.`;
-          end(uuid, { provision_state: 'deploy failed', target_provision_state: 'active', last_error });
+          died(uuid);
           done?.('lost');
+        } else if (faults.strikes('deploy-aborted', node)) {
+          died(uuid);
+          done?.('aborted');
         } else if (faults.strikes('deploy-fails', node)) {
           const last_error = 'Failed to deploy: Deploy step deploy.deploy failed: the image could not be written.';
           end(uuid, {

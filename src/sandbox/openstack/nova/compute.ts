@@ -154,6 +154,13 @@ export function createCompute(getContext: () => Context): Compute {
       if (now === undefined || now.taskState !== 'spawning') return;
       if (outcome === 'active') activate(now);
       else if (outcome === 'lost') change(id, { taskState: null });
+      else if (outcome === 'aborted') {
+        release(now);
+        fail(id, `Build of instance ${id} aborted: Unable to establish connection to Ironic`, {
+          node: null,
+          addresses: {},
+        });
+      }
       // Nova undeploys what could not be deployed; the reason is in neither API afterwards.
       else
         conductor.whenFree(uuid, () =>

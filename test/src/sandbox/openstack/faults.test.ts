@@ -168,6 +168,24 @@ describe('a fault of the world', () => {
     expect(await made.node(FREE)).toMatchObject({ provision_state: 'available', instance_uuid: null });
   });
 
+  it('names no node on a server whose deploy was aborted with its conductor; the node names the server all the same', async () => {
+    const made = await lab();
+    made.plane.faults.add({ effect: { kind: 'deploy-aborted' } });
+    const id = await boot(made);
+    await made.clock.advance(100_000);
+    expect(await server(made, id)).toMatchObject({
+      status: 'ERROR',
+      'OS-EXT-STS:task_state': null,
+      'OS-EXT-SRV-ATTR:host': null,
+      'OS-EXT-SRV-ATTR:hypervisor_hostname': null,
+      fault: { message: expect.stringContaining('aborted') },
+    });
+    expect(await made.node(FREE)).toMatchObject({ provision_state: 'deploy failed', instance_uuid: id });
+    await made.nova('DELETE', `/servers/${id}`);
+    await made.clock.advance(1000);
+    expect(await made.node(FREE)).toMatchObject({ provision_state: 'deploy failed', instance_uuid: id });
+  });
+
   it('finds no valid host, in the words of Nova with the blank at their end', async () => {
     const made = await lab();
     made.plane.faults.add({ match: { node: FREE }, effect: { kind: 'no-valid-host' } });
