@@ -28,6 +28,11 @@ interface Listing {
   readonly nodes: ReadonlyMap<string, NodeSaid>;
 }
 
+interface Pages extends Listing {
+  stale: boolean;
+  readonly nodes: Map<string, NodeSaid>;
+}
+
 type Json = Record<string, unknown>;
 
 /**
@@ -37,10 +42,8 @@ type Json = Record<string, unknown>;
 export class Knowledge {
   readonly #lists = new Map<string, Listing>();
   readonly #single = new Map<string, Told>();
-  readonly #pages = new Map<
-    string,
-    { sentAt: number; servedAt: number; stale: boolean; nodes: Map<string, NodeSaid> }
-  >();
+  /** Lists that are not at their end: by process, control plane and the marker with which they go on, oldest first. */
+  readonly #pages = new Map<string, Pages[]>();
   readonly #membership = new Map<string, MembershipAnswer>();
 
   delivered(call: Call, body: unknown): void {
@@ -73,18 +76,21 @@ export class Knowledge {
 
   #page(call: Call, query: string, body: Json): void {
     const key = `${call.process} ${call.at}`;
-    const first = !query.includes('marker=');
     const { sentAt, stale } = call;
-    const servedAt = call.servedAt ?? sentAt;
-    const pages = (first ? undefined : this.#pages.get(key)) ?? { sentAt, servedAt, stale, nodes: new Map() };
+    // Two lists may be read at the same time; which page belongs to which, only the marker tells. The newest: one that
+    // has been given up in its middle waits for ever.
+    const begun = this.#pages.get(`${key} ${markerOf(query)}`)?.pop();
+    const pages = begun ?? { sentAt, servedAt: call.servedAt ?? sentAt, stale, nodes: new Map() };
     pages.stale ||= stale;
     for (const node of body['nodes'] as Json[]) pages.nodes.set(String(node['uuid']), said(node));
-    if (body['next']) this.#pages.set(key, pages);
-    else {
-      this.#pages.delete(key);
-      const last = this.#lists.get(key);
-      if (last === undefined || last.sentAt <= pages.sentAt) this.#lists.set(key, pages);
+    const next = typeof body['next'] === 'string' ? markerOf(body['next']) : null;
+    if (next !== null) {
+      const waiting = this.#pages.get(`${key} ${next}`) ?? [];
+      this.#pages.set(`${key} ${next}`, [...waiting, pages]);
+      return;
     }
+    const last = this.#lists.get(key);
+    if (last === undefined || last.sentAt <= pages.sentAt) this.#lists.set(key, pages);
   }
 
   answered(answer: MembershipAnswer): void {
@@ -107,6 +113,9 @@ export class Knowledge {
     return this.#membership.get(`${process} ${uuid}`);
   }
 }
+
+/** The marker in a query or a link; null: from the beginning. */
+const markerOf = (query: string): string | null => /[?&]?\bmarker=([^&]*)/.exec(query)?.[1] ?? null;
 
 const keyOf = (process: number, at: string, uuid: string): string => `${process} ${at} ${uuid}`;
 
