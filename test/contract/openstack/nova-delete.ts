@@ -144,6 +144,17 @@ export function novaDeleteCases(): readonly Case[] {
       },
     },
     {
+      id: 'ironic.protected.extra',
+      call: 'ironic PATCH /v1/nodes/{node} -> 200',
+      says: 'a mark is put on a protected node and taken off it as from any other',
+      run: async (world) => {
+        const add = await world.patch(PROTECTED, { op: 'add', path: '/extra/ephyra', value: { epoch: 1 } });
+        expect(add.status).toBe(200);
+        expect((await world.patch(PROTECTED, { op: 'remove', path: '/extra/ephyra' })).status).toBe(200);
+        expect((await world.node(PROTECTED)).extra).not.toHaveProperty('ephyra');
+      },
+    },
+    {
       id: 'ironic.protected.delete',
       call: 'ironic DELETE /v1/nodes/{node} -> 409, 403',
       says: 'a protected node is not deleted, not even in maintenance',

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { realBackend } from '../real.ts';
+import { repeatedDestruction } from './journal.ts';
 import { NODES, type NodeName, other, pause, type Recorded, Scene, type Side } from './scene.ts';
 import { killService, restartServices, startServices, stopServices } from './services.ts';
 
@@ -195,7 +196,7 @@ describe('broken services', () => {
     await expectWhole({ [name]: other(from) });
   }, 1_000_000);
 
-  it('waits while nova-api of the target is down for a minute, and then completes', async () => {
+  it('waits while nova-api of the target is down for a minute, even when started in it, and then completes', async () => {
     const name = 'node-04';
     const from = await homeOf(name);
     const to = other(from);
@@ -205,7 +206,12 @@ describe('broken services', () => {
     await stopServices(`${to}-nova-api`);
     scene.say(`nova-api of ${to} is down`);
     await scene.untilWhy(name, /Nova of cp\d/i);
-    await pause(60_000);
+    await pause(20_000);
+    await scene.stage.ephyra.kill();
+    await scene.stage.ephyra.start(60_000);
+    scene.say('Ephyra was killed and started again meanwhile');
+    await pause(40_000);
+    expect((await scene.newest())?.state).toBe('rolling');
     await startServices();
     scene.say(`nova-api of ${to} is up again`);
 
@@ -213,7 +219,8 @@ describe('broken services', () => {
     await expectWhole({ [name]: to });
   }, 1_200_000);
 
-  it('goes back when the conductor dies in the middle of the deploy', async () => {
+  // Seen: Nova gives the server up (ERROR), and the next try succeeds; or leaves it in BUILD for ever, and the node goes back.
+  it('tries again or goes back when the conductor dies in the middle of the deploy', async () => {
     const name = 'node-02';
     const from = await homeOf(name);
     const to = other(from);
@@ -225,19 +232,26 @@ describe('broken services', () => {
     await scene.until(`${name} is deploying in ${to}`, 300_000, isDeploying, 200);
     await killService(`${to}-ironic`);
     scene.say(`ironic of ${to} was killed in the middle of the deploy`);
+    // Nova mostly notices within seconds; when it does not, it never will.
+    for (let i = 0; i < 20 && (await scene.server(to, name))?.status === 'BUILD'; i += 1) await pause(1_000);
+    scene.say(`Nova of ${to} says: ${JSON.stringify(await scene.server(to, name))}`);
     await startServices();
     scene.say(`ironic of ${to} is up again: ${JSON.stringify(await where(name))}`);
 
     const record = await scene.ended(PATIENCE_MS);
-    expect(record.state).toBe('stopped');
-    expect(failureOf(record, name)?.reason).toMatch(/deadline|deploy_failed|instance_error/);
-    await expectWhole({ [name]: from });
+    expect(['completed', 'stopped']).toContain(record.state);
+    if (record.state === 'stopped')
+      expect(failureOf(record, name)?.reason).toMatch(/deadline|deploy_failed|instance_error/);
+    await expectWhole({ [name]: record.state === 'completed' ? to : from });
   }, 1_400_000);
 
   it('lost nothing at any instant, touched no node of others, told no secret', async () => {
-    const { violations, samples, blind } = scene.witness;
-    scene.say(`both Ironics looked at ${samples} times, ${blind} without an answer`);
+    const { violations, samples, blind, mostOut } = scene.witness;
+    scene.say(
+      `both Ironics looked at ${samples} times (${blind} without an answer); most Hadoop nodes out at once: ${mostOut}`,
+    );
     expect(violations).toEqual([]);
+    expect(repeatedDestruction(scene.requests())).toEqual([]);
     expect(samples).toBeGreaterThan(100);
     expect(await scene.leaks()).toEqual([]);
   });

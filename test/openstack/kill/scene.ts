@@ -250,7 +250,7 @@ async function definitions(fleets: Readonly<Record<Side, RealFleet>>): Promise<R
 }
 
 async function addForeign(fleet: RealFleet, { uuid, name }: { uuid: string; name: string }): Promise<void> {
-  const body = { uuid, name, driver: 'fake-hardware', extra: { owner: 'another team' } };
+  const body = { uuid, name, driver: 'fake-hardware', resource_class: 'bm-other', extra: { owner: 'another team' } };
   const { status, text } = await fleet.call('baremetal', 'POST', '/v1/nodes', body);
   if (status !== 201 && status !== 409) throw new Error(`no foreign node in ${fleet.name}: ${status} ${text}`);
 }
