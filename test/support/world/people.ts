@@ -82,8 +82,9 @@ async function withdraw(world: World): Promise<void> {
 /** Whoever is asked meanwhile about nodes that stand half-way says that they go on. */
 async function untilAnswering(world: World, holds: () => boolean, limitMs: number, what: string): Promise<void> {
   const asked = () => world.process !== null && world.record?.state === 'found';
+  const end = world.time.now() + limitMs;
   for (;;) {
-    await world.until(() => holds() || asked(), limitMs, what);
+    await world.until(() => holds() || asked(), end - world.time.now(), what);
     if (holds()) return;
     await world.ask((ephyra) => ephyra.approve({ by: BOB }));
     // Refused while a lock holds, or while the cloud does not answer: asked again.
