@@ -1,4 +1,4 @@
-import type { DeploymentId, NodeUuid } from '../../machines/domain.ts';
+import type { ControlPlaneName, DeploymentId, NodeUuid } from '../../machines/domain.ts';
 import type { MigrationOutput, MigrationPorts } from '../../machines/migration/setup.ts';
 import type { Survey } from '../actors/survey.ts';
 import type { Config } from '../config/types.ts';
@@ -20,7 +20,7 @@ export interface CrewDeps {
   readonly store: Store;
   readonly survey: Survey;
   readonly clock: Clock;
-  readonly leases: Pick<Leases, 'hold' | 'mayWrite'>;
+  readonly leases: Pick<Leases, 'hold' | 'mayWrite' | 'onLost'>;
   readonly ports: (record: DeepReadonly<StoredDeployment>, listener: RunListener) => MigrationPorts;
   /** What happened that no caller waits for: a store that cannot be written, a machine that broke. */
   readonly onError: (error: unknown, deployment: DeploymentId) => void;
@@ -32,6 +32,8 @@ interface Job {
   readonly cancel: AbortController;
   /** On both control planes, from the start of the job to its end. */
   readonly grip: Grip;
+  /** It has been allowed to write. */
+  begun: boolean;
   run: Run | null;
 }
 
@@ -51,6 +53,7 @@ export class Crew {
 
   constructor(deps: CrewDeps) {
     this.#deps = deps;
+    deps.leases.onLost((at) => this.#startAnew(at));
   }
 
   onEvent(listener: (id: DeploymentId, event: DeploymentEvent) => void): void {
@@ -83,6 +86,7 @@ export class Crew {
       tracker: new Tracker(record.state, this.#deps.clock),
       cancel: new AbortController(),
       grip: grip ?? this.#deps.leases.hold([record.source, record.target]),
+      begun: why === 'new',
       run: null,
     };
     this.#jobs.set(id, job);
@@ -147,6 +151,21 @@ export class Crew {
     });
   }
 
+  /**
+   * Another Ephyra may have been at work: what this one remembers of its nodes is worth nothing. As after a restart it goes
+   * on from what is seen, once it holds both control planes again.
+   */
+  #startAnew(at: ControlPlaneName): void {
+    for (const [id, job] of [...this.#jobs]) {
+      if (!job.grip.controlPlanes.includes(at) || !job.begun) continue;
+      job.cancel.abort();
+      job.run?.drop();
+      this.#jobs.delete(id);
+      this.#release(id, job.grip);
+      this.start(id, 'resumed');
+    }
+  }
+
   #release(id: DeploymentId, grip: Grip): void {
     grip.release().catch((error) => this.#deps.onError(error, id));
   }
@@ -154,6 +173,7 @@ export class Crew {
   async #launch(id: DeploymentId, job: Job, reopened: boolean): Promise<void> {
     const { survey, clock, config } = this.#deps;
     await this.#untilHeld(id, job);
+    job.begun = true;
     for (;;) {
       const record = this.#record(id);
       if (record === undefined) return;

@@ -25,6 +25,11 @@ export interface KeeperSetup {
 
 const SHORTEST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 10_000;
+/**
+ * Who has lost a lease leaves it alone for so long: what was under way then meets a closed fence and comes to its end, and
+ * does not go on by the lease that is had next.
+ */
+const AFTERMATH_MS = 60_000;
 /** A process that ends waits so long for a lease to be given back. */
 const FAREWELL_MS = 2_000;
 
@@ -41,6 +46,8 @@ export class Keeper {
   #rounds = 0;
   #trouble: LeaseTrouble | null = null;
   readonly #waiters = new Set<() => void>();
+  /** When it was lost, until it is tried for again. */
+  #lostAt: number | null = null;
   /** It is being given back. */
   #ending = false;
 
@@ -151,7 +158,14 @@ export class Keeper {
   }
 
   async #take(): Promise<void> {
-    const { lease, onEvent } = this.#setup;
+    const { lease, onEvent, clock, controlPlane } = this.#setup;
+    const since = this.#lostAt === null ? AFTERMATH_MS : Math.abs(clock.now() - this.#lostAt);
+    if (since < AFTERMATH_MS) {
+      const message = `the lease on ${controlPlane} was lost a moment ago`;
+      this.#trouble ??= { kind: 'unsure', message, remedy: 'It is tried for again after a minute.' };
+      return;
+    }
+    this.#lostAt = null;
     const before = this.#trouble;
     const trouble = await lease.acquire();
     this.#trouble = trouble;
@@ -167,7 +181,7 @@ export class Keeper {
   }
 
   async #renew(): Promise<void> {
-    const { lease, onEvent, controlPlane } = this.#setup;
+    const { lease, onEvent, controlPlane, clock } = this.#setup;
     if ((await lease.renew()) === 'renewed') {
       this.#trouble = null;
       onEvent({ type: 'renewed' });
@@ -175,15 +189,16 @@ export class Keeper {
     }
     const message = `the lease on ${controlPlane} is lost: another Ephyra has taken it over, or somebody has removed it`;
     this.#trouble = { kind: 'unsure', message, remedy: 'It is tried for again.' };
+    this.#lostAt = clock.now();
     onEvent({ type: 'lost', message });
-    this.#tell();
-    await this.#take();
   }
 
   async #confirm(): Promise<void> {
-    const { lease, onEvent } = this.#setup;
+    const { lease, onEvent, clock } = this.#setup;
     this.#trouble = await lease.confirm();
-    if (this.#trouble !== null) onEvent({ type: 'lost', message: this.#trouble.message });
+    if (this.#trouble === null) return;
+    this.#lostAt = clock.now();
+    onEvent({ type: 'lost', message: this.#trouble.message });
   }
 
   #failed(error: unknown): void {

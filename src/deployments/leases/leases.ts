@@ -36,6 +36,7 @@ export class Leases {
   readonly #keepers: ReadonlyMap<ControlPlaneName, Keeper>;
 
   readonly #owner: LeasesSetup['owner'];
+  readonly #listeners = new Set<(at: ControlPlaneName) => void>();
 
   constructor(setup: LeasesSetup) {
     this.#owner = setup.owner;
@@ -43,35 +44,68 @@ export class Leases {
     this.#keepers = new Map(
       [...controlPlanes].map(([controlPlane, { ironic }]) => {
         const lease = new Lease({ controlPlane, ironic, clock, monotonic, leaseMs, host, nonce, owner });
-        const onEvent = (event: LeaseEvent) => setup.onEvent(controlPlane, event);
+        const onEvent = (event: LeaseEvent) => {
+          setup.onEvent(controlPlane, event);
+          if (event.type === 'lost') for (const listener of this.#listeners) listener(controlPlane);
+        };
         return [controlPlane, new Keeper({ controlPlane, lease, clock, random, leaseMs, onEvent })];
       }),
     );
   }
 
-  /** Wants all of them from now on, whether they are to be had now or not. */
+  /** Told when a lease was lost to another Ephyra, or removed by somebody. Returns the way to stop. */
+  onLost(listener: (at: ControlPlaneName) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * Wants all of them from now on, whether they are to be had now or not: one after the other in an order that is the same
+   * for every Ephyra, so that no two of them hold what the other one waits for.
+   */
   hold(controlPlanes: readonly ControlPlaneName[]): Grip {
-    const releases = controlPlanes.map((at) => this.#keeper(at).want());
-    return {
+    const over = new AbortController();
+    const releases: (() => Promise<void>)[] = [];
+    const grip: Grip = {
       controlPlanes,
       release: async () => {
+        over.abort();
         await Promise.all(releases.map((release) => release()));
       },
     };
+    const all = (async () => {
+      for (const at of inOrder(controlPlanes)) {
+        over.signal.throwIfAborted();
+        releases.push(this.#keeper(at).want());
+        await this.#keeper(at).ready(over.signal, () => undefined);
+      }
+    })();
+    // Ends when they are all held, or the grip is let go of.
+    all.catch(() => undefined);
+    return grip;
   }
 
-  /** All of them, or none: then why, and what was had already is given back. Rejects when the owner cannot be told. */
+  /**
+   * All of them, or none: then why, and what was had already is given back. Rejects when the owner cannot be told. What is
+   * taken over may have to be waited out before it is of use.
+   */
   async take(
     controlPlanes: readonly ControlPlaneName[],
   ): Promise<{ ok: true; grip: Grip } | { ok: false; trouble: LeaseTrouble }> {
     // A store that cannot be written is no trouble of the clouds: the caller says so.
     await this.#owner();
-    const grip = this.hold(controlPlanes);
-    const outcomes = await Promise.all(controlPlanes.map((at) => this.#keeper(at).attempt()));
-    const trouble = outcomes.find((outcome) => outcome !== null) ?? null;
-    if (trouble === null) return { ok: true, grip };
-    await grip.release();
-    return { ok: false, trouble };
+    const releases: (() => Promise<void>)[] = [];
+    const release = async () => {
+      await Promise.all(releases.map((one) => one()));
+    };
+    for (const at of inOrder(controlPlanes)) {
+      releases.push(this.#keeper(at).want());
+      const trouble = await this.#keeper(at).attempt();
+      if (trouble === null) continue;
+      await release();
+      return { ok: false, trouble };
+    }
+    return { ok: true, grip: { controlPlanes, release } };
   }
 
   /** Resolves when both sides of the move may be written to; tells why it waits. Rejects with the signal. */
@@ -81,7 +115,7 @@ export class Leases {
     say: (trouble: LeaseTrouble) => void,
   ): Promise<void> {
     for (;;) {
-      for (const at of [source, target]) await this.#keeper(at).ready(signal, say);
+      for (const at of inOrder([source, target])) await this.#keeper(at).ready(signal, say);
       if (this.open(source) && this.open(target)) return;
     }
   }
@@ -119,3 +153,5 @@ export class Leases {
     return keeper;
   }
 }
+
+const inOrder = (controlPlanes: readonly ControlPlaneName[]): ControlPlaneName[] => [...controlPlanes].sort();

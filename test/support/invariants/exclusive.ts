@@ -1,5 +1,8 @@
 import { isEnded } from '../../../src/store/state.ts';
 import type { DeepReadonly, StoreState } from '../../../src/store/types.ts';
+import type { Call } from '../world/calls.ts';
+import { describe, isWrite } from '../world/calls.ts';
+import type { World } from '../world/world.ts';
 import type { Invariant, Watched } from './invariant.ts';
 import { markerIn } from './knowledge.ts';
 
@@ -53,5 +56,75 @@ export class OneDeployment implements Invariant {
   /** Marks that people make up belong to no deployment that we know. */
   #isOurs(deployment: string): boolean {
     return this.#world.disk.deployments.some(({ id }) => id === deployment);
+  }
+}
+
+interface Tenure {
+  /** Leases of its own that are in the cloud. */
+  readonly own: Set<string>;
+  /** When the last request that the cloud took for its lease was sent. */
+  provenAt: number;
+  /** It has written to nodes since it had the lease. */
+  wrote: boolean;
+}
+
+/**
+ * Invariant 8 over several Ephyras: whoever writes to a control plane holds its lease, and no other has written there within
+ * a lease that has not run out. Seen from the wire: what the cloud has taken, and when it was sent.
+ */
+export class OneWriter implements Invariant {
+  readonly name = 'one writer per control plane';
+  readonly #world: World;
+  readonly #ownerOf: (process: number) => string;
+  /** By control plane and process. */
+  readonly #tenures = new Map<string, Tenure & { readonly process: number; readonly at: string }>();
+
+  /** @param ownerOf the installation of a process: of one and the same the later process follows a dead one */
+  constructor(world: World, ownerOf: (process: number) => string) {
+    this.#world = world;
+    this.#ownerOf = ownerOf;
+  }
+
+  served({ write, status, process, at, method, path, body, sentAt }: Call): void {
+    if (write !== 'lease' || status === null || status >= 300) return;
+    const tenure = this.#tenure(process, at);
+    const uuid = method === 'POST' ? String((body as { uuid?: unknown }).uuid) : (path.split('/')[3] ?? '');
+    if (method === 'DELETE') {
+      tenure.own.delete(uuid);
+      if (tenure.own.size === 0) tenure.wrote = false;
+      return;
+    }
+    if (method === 'POST') tenure.own.add(uuid);
+    // Renewing what has become another's proves nothing.
+    if (tenure.own.has(uuid)) tenure.provenAt = Math.max(tenure.provenAt, sentAt);
+  }
+
+  sent(call: Call): void {
+    if (!isWrite(call)) return;
+    const { leaseMs } = this.#world.config.deployment;
+    const now = this.#world.time.now();
+    const mine = this.#tenure(call.process, call.at);
+    if (mine.own.size === 0) this.#world.violate(this.name, `${describe(call)}: it holds no lease there`);
+    const age = now - mine.provenAt;
+    if (age > leaseMs) this.#world.violate(this.name, `${describe(call)}: its lease was renewed ${age} ms ago`);
+    for (const other of this.#tenures.values()) {
+      const stranger = other.at === call.at && this.#ownerOf(other.process) !== this.#ownerOf(call.process);
+      if (!stranger || !other.wrote || now - other.provenAt >= leaseMs) continue;
+      this.#world.violate(this.name, `${describe(call)}: process ${other.process} may write there as well`);
+    }
+    mine.wrote = true;
+  }
+
+  #tenure(process: number, at: string) {
+    const key = `${at} ${process}`;
+    const known = this.#tenures.get(key) ?? {
+      process,
+      at,
+      own: new Set(),
+      provenAt: Number.NEGATIVE_INFINITY,
+      wrote: false,
+    };
+    this.#tenures.set(key, known);
+    return known;
   }
 }
