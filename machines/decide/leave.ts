@@ -1,7 +1,7 @@
 import type { InstanceFacts, Move, NodeFacts, Observation, SideObservation } from '../domain.ts';
 import { METADATA } from '../domain.ts';
 import type { Decision } from './decision.ts';
-import { act, bothNodes, fail, instancesAt, known, MEMBERSHIP, nodesAt, wait } from './decision.ts';
+import { act, bothNodes, fail, instancesAt, look, MEMBERSHIP, nodesAt, wait } from './decision.ts';
 import type { Memory } from './memory.ts';
 import {
   brokenDeploy,
@@ -85,17 +85,22 @@ function leaveInstance(
   }
   if (here.protected) return isProtected(here, move.from);
 
-  const membership = known(
-    seen.membership,
-    MEMBERSHIP,
-    'remove',
-    `The application does not say whether ${move.name} is in service`,
-  );
-  if (!membership.ok) return membership.decision;
+  if (seen.membership.is === 'unlooked') return look(MEMBERSHIP);
+  const isOut = seen.membership.is === 'present' && seen.membership.value === 'out';
   // Out is not enough: an earlier "add", broken off or of a process that was killed, may still be on its way to the
-  // application and bring the node in right before it is stopped. A removal of this run comes after it.
-  if (membership.value !== 'out' || memory.removed !== true) {
-    return act('remove', { name: 'removeMember', at: move.from, evidence: [], basis: bothNodes(move) });
+  // application and bring the node in right before it is stopped. A removal of this run comes after it. And of a member whose
+  // machine is dead the application may not say whether it is in service until it is asked to let go of it.
+  if (memory.removed !== true || (seen.membership.is === 'present' && !isOut)) {
+    return act('remove', {
+      name: 'removeMember',
+      at: move.from,
+      evidence: [],
+      basis: [...bothNodes(move), MEMBERSHIP],
+    });
+  }
+  if (!isOut) {
+    const why = seen.membership.is === 'unknown' ? `: ${seen.membership.why}` : '';
+    return wait('remove', `The application does not say whether ${move.name} is in service${why}`, MEMBERSHIP);
   }
 
   const evidence = [...bothNodes(move), watchInstances, MEMBERSHIP];

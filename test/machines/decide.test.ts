@@ -259,6 +259,11 @@ describe('decide along the way', () => {
       observation(side(running), side()),
       'removeMember',
     ],
+    [
+      'one of which the application does not say whether it is in is asked to leave, too: its machine may be dead',
+      observation(side(running), side(), { membership: unknown }),
+      'removeMember',
+    ],
     ['one that has left is stopped', observation(side(running), side()), 'stopInstance', { removed: true }],
     [
       'a stopped instance is deleted',
@@ -339,6 +344,11 @@ describe('decide along the way', () => {
         expect(['wait', 'look']).toContain(decide(seen, FORWARD).kind);
       }
     }
+  });
+
+  it('stops nothing that was asked to leave while the application does not say that it is out', () => {
+    const seen = observation(side(running), side(), { membership: unknown });
+    expect(decide(seen, FORWARD, { removed: true })).toMatchObject({ kind: 'wait', step: 'remove' });
   });
 
   it('does not believe an instance that Ironic does not have on the node', () => {

@@ -20,6 +20,24 @@ async function meddled(
   return world;
 }
 
+/** The machine of node-03 dies and stays dead until another instance is deployed on it. */
+async function dead(options: WorldOptions, when: 'before' | 'after'): Promise<World> {
+  const world = new World(options);
+  await world.start();
+  if (when === 'before') await begin(world);
+  else await play(world);
+  const uuid = world.uuid('node-03');
+  const instance = () => world.mirror('cp1').instanceOn(uuid) ?? world.mirror('cp2').instanceOn(uuid);
+  const died = instance()?.id;
+  const { application } = world;
+  const follow = application.machine.bind(application);
+  application.machine = (of, up, address) => follow(of, up && !(of === uuid && instance()?.id === died), address);
+  new Meddler(world).crash(uuid);
+  if (when === 'after') await insist(world, (ephyra) => ephyra.abort({ by: ALICE }));
+  await world.until(() => hasEnded(world));
+  return world;
+}
+
 const resultOf = (world: World) => world.record?.results.find(({ uuid }) => uuid === world.uuid('node-02'));
 
 /** Moments in the move of the first node: drained, stopped, released, enrolled, booted, verified. */
@@ -173,6 +191,14 @@ describe('people with other tools', () => {
     world.time.after(45_000, () => meddler.crash(world.uuid('node-05')));
     await world.until(() => hasEnded(world));
     expect(['completed', 'stopped', 'rolled_back']).toContain(world.record?.state);
+  });
+
+  it('a member whose machine has died in the target, or before its turn, moves all the same: it is let go of first', async () => {
+    const there = await dead({}, 'after');
+    expect(there.record?.state).toBe('rolled_back');
+    expect(there.mirror('cp1').nodes.size).toBe(3);
+    const here = await dead({ deployment: { nodeAttempts: 1 } }, 'before');
+    expect(here.record?.state).toBe('completed');
   });
 
   it('aborting while nodes are in every step brings all of them back', async () => {
