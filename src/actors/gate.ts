@@ -138,8 +138,9 @@ async function ask(
 
 /** Members that are out without our doing. */
 function strangers(unavailable: readonly string[], ours: readonly Leaver[], deps: Pick<GateDeps, 'aliases'>): string[] {
-  const known = new Set(ours.flatMap((item) => deps.aliases(item)));
-  return unavailable.filter((name) => !known.has(name));
+  // Host names know no case: an instance "Worker-01" is "worker-01" to its application, and not one more that is out.
+  const known = new Set(ours.flatMap((item) => deps.aliases(item).map((name) => name.toLowerCase())));
+  return unavailable.filter((name) => !known.has(name.toLowerCase()));
 }
 
 const complaint = (health: ApplicationHealth): string =>

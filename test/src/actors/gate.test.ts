@@ -66,6 +66,7 @@ describe('the gate', () => {
     expect(await ask(out)).toMatchObject({ open: false, reason: expect.stringContaining('w9, w8.example') });
     // Ours, under an alias, counts once.
     expect(await ask({ ...HEALTHY, unavailable: ['w2.example'] }, {}, item('w2'))).toEqual({ open: true });
+    expect(await ask({ ...HEALTHY, unavailable: ['w2.example'] }, {}, item('W2'))).toEqual({ open: true });
     // The node itself may be out already.
     expect(await ask({ ...HEALTHY, unavailable: ['w1', 'w9'] })).toEqual({ open: true });
   });
