@@ -154,7 +154,8 @@ export function createEnsure(deps: EnsureDeps) {
             await nextTick(action.evidence, move, session, signal);
             continue;
           }
-          if (tried.some((earlier) => earlier.name === action.name)) {
+          // What tidies up ends the try anyway, and is done: else the next try would do nothing but that.
+          if (!action.endsTry && tried.some((earlier) => earlier.name === action.name)) {
             session.doubt();
             return noProgress(step, tried, action);
           }

@@ -173,6 +173,15 @@ describe('what the hardware does', () => {
     }
   }
 
+  it('a cleaning that fails once costs one try, not two', async () => {
+    const world = new World({
+      deployment: { nodeAttempts: 1, retries: { attempts: 2, backoffMs: 1_000, maxBackoffMs: 10_000 } },
+    });
+    world.plane('cp2').faults.add({ match: { node: 'node-02' }, times: 1, effect: { kind: 'clean-fails' } });
+    await world.start();
+    expect(await play(world)).toBe('completed');
+  });
+
   it('a deploy that hangs is given up at its deadline, and the node goes home', async () => {
     const world = new World({ deployment: { nodeAttempts: 1 } });
     world.plane('cp2').faults.add({ match: { node: 'node-02' }, times: 1, effect: { kind: 'deploy-hangs' } });
