@@ -12,21 +12,24 @@ import { installCommands } from './commands.ts';
 import type { Story } from './stories.ts';
 import { Witness } from './witness.ts';
 
-/** As quick as emulators and Ephyra can be and still wait for one another. Milliseconds. */
+/**
+ * Milliseconds. Whatever the clouds do is done by the next look: each wait is one look, and there are fewer points. It takes
+ * longer than a start: who was killed finds it half done.
+ */
 const DELAYS = {
-  power: 10,
-  verify: 10,
-  clean: 20,
-  deploy: 60,
-  teardown: 10,
-  schedule: 5,
-  network: 5,
-  purge: 5,
+  power: 40,
+  verify: 200,
+  clean: 150,
+  deploy: 180,
+  teardown: 90,
+  schedule: 10,
+  network: 10,
+  purge: 10,
   lockRetry: 50,
-  resourceInterval: 30,
+  resourceInterval: 100,
 };
-const HADOOP = { containerMs: 5, copiesPerSecond: 4_000, registerMs: 20, heartbeatMs: 50, tickMs: 20, failoverMs: 50 };
-const POLL = '40ms';
+const HADOOP = { containerMs: 30, copiesPerSecond: 300, registerMs: 100, heartbeatMs: 100, tickMs: 25, failoverMs: 50 };
+const POLL = '300ms';
 
 /** Everything around the process: emulators, witnesses, files. Lives through many deployments and many processes. */
 export interface Bench {
@@ -59,7 +62,7 @@ export async function setUp(story: Story, folder: string): Promise<Bench> {
     poll: POLL,
     soak: POLL,
     verify: { checks: 2, interval: POLL },
-    backoff: POLL,
+    backoff: '100ms',
   });
   const commands = await installCommands(sandbox, folder);
   const port = await freePort();
@@ -115,8 +118,9 @@ async function adapt(
             yarn: { command: [commands.yarn], excludeFile: sandbox.hadoopFiles.yarnExclude },
             hdfs: { command: [commands.hdfs], hostsFile: sandbox.hadoopFiles.dfsHosts },
             poll: POLL,
-            cache: '20ms',
+            cache: '100ms',
             settle: POLL,
+            refreshAgain: '1s',
           },
         };
   const { appToken: _socketOnly, ...slack } = config['slack'] ?? {};
@@ -128,7 +132,7 @@ async function adapt(
   };
   config['deployment'] = {
     ...config['deployment'],
-    retries: { attempts: story.attempts, backoff: POLL, maxBackoff: '200ms' },
+    retries: { attempts: story.attempts, backoff: '100ms', maxBackoff: '200ms' },
     deadlines: {},
   };
   await writeFile(path, stringify({ ...config, store }));

@@ -11,7 +11,7 @@ const BOB = 'U0BOB';
 const CHANNEL = 'C0OPSHADOOP';
 
 /** People look so often, in milliseconds. */
-const LOOK_MS = 10;
+const LOOK_MS = 25;
 /** After so long without an effect they say it again. */
 const REPEAT_MS = 1_500;
 /** No deployment takes longer, however often it is cut off. */
@@ -117,6 +117,7 @@ export class Player {
         if (record !== undefined && isEnded(record) && this.#told(record)) break;
         if (Date.now() > end) {
           problems.push(`after ${PATIENCE_MS / 1000} s it is ${record?.state ?? 'not there'} (${record?.note ?? ''})`);
+          problems.push(await this.#why());
           break;
         }
         this.#act(person, record, want);
@@ -207,6 +208,15 @@ export class Player {
     person.said = words;
     person.saidAt = now;
     void this.#bench.sandbox.slack.people.type(user, CHANNEL, words);
+  }
+
+  /** What Ephyra itself says of what it waits for. */
+  async #why(): Promise<string> {
+    const { people, core } = this.#bench.sandbox.slack;
+    await people.type(ALICE, CHANNEL, '/ephyra why');
+    await sleep(500);
+    const said = core.workspace.ephemerals(CHANNEL, ALICE).at(-1);
+    return `it says: ${JSON.stringify(said?.blocks ?? said?.text ?? 'nothing')}`;
   }
 
   /** The card says how it ended. */
