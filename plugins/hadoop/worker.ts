@@ -176,8 +176,12 @@ async function settle(
   let outcome: string | null = null;
   let failingSince: number | null = null;
   let refreshes = 0;
+  // A file that already said so may have been written by a process that was killed before its refresh.
+  const told = { yarn: false, hdfs: false };
   const refreshNow = async (what: Changed) => {
     outcome = await refresh(cluster, what, context);
+    told.yarn ||= what.yarn;
+    told.hdfs ||= what.hdfs;
     if (outcome === null) refreshes += 1;
     refreshed = setup.now();
     failingSince = outcome === null ? null : (failingSince ?? refreshed);
@@ -208,7 +212,8 @@ async function settle(
 
     const waiting = staleHalves(seen, goal);
     if (waiting.yarn || waiting.hdfs) {
-      const since = refreshed === null ? Number.POSITIVE_INFINITY : now - refreshed;
+      const untold = (waiting.yarn && !told.yarn) || (waiting.hdfs && !told.hdfs);
+      const since = refreshed === null || untold ? Number.POSITIVE_INFINITY : now - refreshed;
       if (
         outcome !== null &&
         failingSince !== null &&

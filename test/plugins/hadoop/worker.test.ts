@@ -183,6 +183,13 @@ describe('removeNode', () => {
     expect(yarnState()).toBe('out');
   });
 
+  test('carries on where another process was killed with one of two files written, and waits for nothing', async () => {
+    b = await bench({ options: (options) => ({ ...options, refreshAgain: '1h' }) });
+    await writeFile(b.installation.dfsHosts, '[{"hostName":"worker-1","adminState":"DECOMMISSIONED"}]');
+    await b.plugin.removeNode(worker, context());
+    expect(yarnState()).toBe('out');
+  });
+
   test('does not resolve while blocks cannot be moved, and says so at the deadline', async () => {
     // Three replicas and three workers: nowhere to go, as in a real cluster of that size.
     b = await bench({ workers: 3, config: { replication: 3 } });
