@@ -50,7 +50,7 @@ export async function setUp(story: Story, folder: string): Promise<Bench> {
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   const sandbox = await startSandbox({
-    nodes: 2,
+    nodes: story.nodes,
     masters: 0,
     port: 0,
     folder: join(folder, 'hadoop'),
@@ -58,7 +58,7 @@ export async function setUp(story: Story, folder: string): Promise<Bench> {
     hadoopTimings: HADOOP,
   });
   const written = await writeConfiguration(sandbox, folder, {
-    maxUnavailable: story.window,
+    maxUnavailable: 1,
     poll: POLL,
     soak: POLL,
     verify: { checks: 2, interval: POLL },
