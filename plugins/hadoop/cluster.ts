@@ -41,6 +41,11 @@ export interface Cluster {
    * it is done: between two active ResourceManagers a refresh fails, and a drain that has just begun would be cut off.
    */
   readonly alone: <T>(work: () => Promise<T>) => Promise<T>;
+  /**
+   * Services on masters that were let go and are not back yet, as "kind id": they answer until their machine is stopped, and
+   * nobody may rely on one of them meanwhile.
+   */
+  readonly letGo: Set<string>;
   /** Failovers that were begun and are not known to have ended, by what fails over. */
   readonly begun: Map<'ResourceManager' | 'NameNode', Failover>;
   /** Runs commands one after the other on the first admin host that can start them, filling in {placeholders}. */
@@ -157,6 +162,7 @@ export function createCluster(options: HadoopOptions, setup: PluginSetup): Clust
     refreshYarn: coalesce(() => alone(refreshYarn)),
     alone,
     begun: new Map(),
+    letGo: new Set(),
     refreshHdfs: coalesce(() =>
       command([...options.hdfs.command, 'dfsadmin', '-refreshNodes'], options.commandTimeout),
     ),

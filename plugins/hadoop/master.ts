@@ -60,8 +60,12 @@ export async function removeMaster(cluster: Cluster, node: ApplicationNode, cont
       notBefore = cluster.setup.now();
       continue;
     }
-    const states = bound.map((one) => standing(one));
-    if (states.every((state) => state.is === 'out')) return;
+    const states = bound.map((one) => standing(cluster, one));
+    if (states.every((state) => state.is === 'out')) {
+      // In the same turn as the look, so that of two who leave at the same time the second sees the first.
+      for (const { kind, here } of bound) cluster.letGo.add(`${kind} ${here.endpoint.id}`);
+      return;
+    }
     const says = states.map((state) => state.says).join('; ');
     context.progress(`${node.name}: ${says}`);
     const now = cluster.setup.now();
@@ -104,7 +108,13 @@ async function failOver(
   context: PluginContext,
 ): Promise<boolean> {
   const { id } = here.endpoint;
-  const heir = peers.find((peer) => peer.state === 'standby' && peer.safeMode !== true);
+  const able = peers.filter((peer) => peer.state === 'standby' && peer.safeMode !== true);
+  const heir = able.find((peer) => !cluster.letGo.has(`${kind} ${peer.endpoint.id}`));
+  if (!heir && able.length > 0) {
+    const leaving = able.map((peer) => peer.endpoint.id).join(', ');
+    context.progress(`${node.name}: no failover from ${id} yet: ${leaving} is on its way out`);
+    return false;
+  }
   if (!heir) {
     const others = peers.map((peer) => `${peer.endpoint.id}: ${peer.safeMode ? 'in safe mode' : peer.why}`).join(', ');
     throw refusal(
@@ -199,7 +209,10 @@ export async function addMaster(cluster: Cluster, node: ApplicationNode, context
       continue;
     }
     const problems = bound.flatMap((one) => notServing(one));
-    if (problems.length === 0) return;
+    if (problems.length === 0) {
+      for (const { kind, here } of bound) cluster.letGo.delete(`${kind} ${here.endpoint.id}`);
+      return;
+    }
     context.progress(`${node.name}: ${problems.join('; ')}`);
     const now = cluster.setup.now();
     if (now >= context.deadline) {
@@ -221,7 +234,7 @@ export async function verifyMaster(
 ): Promise<NodeHealth> {
   const snapshot = await untilAborted(cluster.look(), context.signal);
   const bound = boundOf(cluster, node, snapshot);
-  const states = bound.map((one) => standing(one));
+  const states = bound.map((one) => standing(cluster, one));
   const problems = bound.flatMap((one) => notServing(one));
   const membership = states.some((state) => state.is === 'active')
     ? 'in'
@@ -233,12 +246,21 @@ export async function verifyMaster(
   return { health: silentOnly ? 'unknown' : 'unhealthy', membership, reasons: problems };
 }
 
-/** `out`: another one is active, so this one is not, whether it answers or not. */
-function standing({ kind, here, peers }: Bound): { is: 'out' | 'active' | 'unknown'; says: string } {
+/**
+ * `out`: another one is active, so this one is not, whether it answers or not. `held`: the active one was let go itself, and
+ * this one may yet have to take its place.
+ */
+function standing(
+  cluster: Cluster,
+  { kind, here, peers }: Bound,
+): { is: 'out' | 'active' | 'held' | 'unknown'; says: string } {
   const { id } = here.endpoint;
   const active = theActive(kind, [here, ...peers]);
   if ('problem' in active) return { is: 'unknown', says: active.problem };
   if (active.endpoint.id === id) return { is: 'active', says: `${id} is the active ${kind}` };
+  if (cluster.letGo.has(`${kind} ${active.endpoint.id}`)) {
+    return { is: 'held', says: `${active.endpoint.id} is the active ${kind}, and on its way out` };
+  }
   return { is: 'out', says: `${active.endpoint.id} is the active ${kind}` };
 }
 

@@ -1,8 +1,10 @@
+import { execFile } from 'node:child_process';
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import type { ApplicationNode, PluginContext, PluginSetup } from '../../../machines/plugin.ts';
 import { createPlugin } from '../../../plugins/hadoop/index.ts';
 import type { CommandAnswer } from '../../../src/sandbox/hadoop/commands.ts';
@@ -154,6 +156,8 @@ export async function bench(
     urls,
     installation,
     folder,
+    /** Runs an admin command as somebody else would. */
+    quick: (program: 'yarn' | 'hdfs', argv: readonly string[]) => promisify(execFile)(quick[program], [...argv]),
     /** Which files the masters read at a refresh. */
     files,
     async close() {

@@ -79,6 +79,33 @@ describe('a master that moves', () => {
     expect(active()).toEqual(['rm1', 'nn1']);
   });
 
+  test('is not the heir of another when it has been let go itself: the other waits until it is back', async () => {
+    b = await bench();
+    await b.plugin.removeNode(second, context());
+    const told = context();
+    const other = b.plugin.removeNode(first, told);
+    await until(() => told.said.some((line) => line.includes('rm2 is on its way out')));
+    expect(active()).toEqual(['rm1', 'nn1']);
+    await b.plugin.addNode(second, context());
+    await other;
+    expect(active()).toEqual(['rm2', 'nn2']);
+  });
+
+  test('is not out because of another that became active on its own way out', async () => {
+    b = await bench();
+    await b.plugin.removeNode(second, context());
+    // What a failover does that was begun a moment before, or a person.
+    const { quick } = b;
+    await Promise.all([
+      quick('yarn', ['rmadmin', '-transitionToStandby', '--forcemanual', 'rm1']),
+      quick('hdfs', ['haadmin', '-failover', 'nn1', 'nn2']),
+    ]);
+    await quick('yarn', ['rmadmin', '-transitionToActive', '--forcemanual', 'rm2']);
+    await until(() => active().join() === 'rm2,nn2');
+    await delay(50);
+    expect((await b.plugin.verifyNode(first, context())).membership).not.toBe('out');
+  });
+
   describe('whose failover broke off between its two commands', () => {
     /** The second command fails as often as there are files to take away. */
     const broken = (times: number) => ({
