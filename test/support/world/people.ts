@@ -86,6 +86,7 @@ async function untilAnswering(world: World, holds: () => boolean, limitMs: numbe
   for (;;) {
     await world.until(() => holds() || asked(), end - world.time.now(), what);
     if (holds()) return;
+    if (world.time.now() >= end) throw new Error(`${what} did not happen: people are asked in vain`);
     await world.ask((ephyra) => ephyra.approve({ by: BOB }));
     // Refused while a lock holds, or while the cloud does not answer: asked again.
     if (asked()) await world.pass(10_000);
