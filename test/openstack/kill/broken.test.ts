@@ -60,6 +60,7 @@ describe('broken services', () => {
       expect(`${name}: ${await scene.home(name as NodeName)}`).toBe(`${name}: ${side}`);
     }
     for (const name of NODES) expect(await scene.home(name), name).not.toBeNull();
+    await scene.untilLetGo();
     for (const side of ['cp1', 'cp2'] as const) {
       const strays = (await scene.fleets[side].servers()).filter(({ status }) => status !== 'ACTIVE');
       expect(strays).toEqual([]);

@@ -86,6 +86,7 @@ describe('killed on real control planes', () => {
     expect(scene.killer.hit).toEqual(points.map(({ name }) => name));
     await expectAllIn('cp2', /^10\.2\.0\./);
     await expectHadoopWhole();
+    await scene.untilLetGo();
     expect([...scene.witness.deployments]).toHaveLength(1);
   }, 1_000_000);
 
@@ -102,6 +103,7 @@ describe('killed on real control planes', () => {
     expect(scene.killer.hit).toEqual(points.map(({ name }) => name));
     await expectAllIn('cp2', /^10\.2\.0\./);
     await expectHadoopWhole();
+    await scene.untilLetGo();
     expect([...scene.witness.deployments]).toHaveLength(1);
   }, 1_400_000);
 

@@ -214,6 +214,20 @@ export class Scene {
     return definitions(this.fleets);
   }
 
+  /** Waits until neither Ironic has anything of Ephyra's own left, its leases and the marks on nodes. */
+  async untilLetGo(): Promise<void> {
+    await this.until('Ephyra has let go of both clouds', 60_000, async () => {
+      const left = await Promise.all(
+        Object.values(this.fleets).map(async (fleet) => {
+          const { body } = await fleet.call<{ chassis: Json[] }>('baremetal', 'GET', '/v1/chassis');
+          const marked = (await fleet.nodes()).filter(({ extra }) => (extra as Json)['ephyra'] !== undefined);
+          return body.chassis.length + marked.length;
+        }),
+      );
+      return left.every((count) => count === 0);
+    });
+  }
+
   requests() {
     return requestsOf(readJournal(filesIn(this.stage.files.folder).journal));
   }
