@@ -182,6 +182,7 @@ export async function wire(
         start: ensure.start,
         ensure: ensure.ensure,
         report: listener.node,
+        awaited: listener.awaited,
         policy: {
           attempts: deployment.retries.attempts,
           backoffMs: (attempt, afterMs) => backoff(attempt, afterMs, deployment.retries, means.random),

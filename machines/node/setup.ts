@@ -1,5 +1,5 @@
 import { assign, fromPromise, setup } from 'xstate';
-import type { Move, Step } from '../domain.ts';
+import type { Move, NodeUuid, Step } from '../domain.ts';
 import { reversed, STEPS } from '../domain.ts';
 import type { FailureData } from '../errors.ts';
 import { toFailureData } from '../errors.ts';
@@ -84,6 +84,8 @@ export interface NodePorts {
   readonly ensure: (input: EnsureInput, signal: AbortSignal) => Promise<StepOutcome>;
   readonly report: (report: NodeReport) => void;
   readonly policy: NodePolicy;
+  /** What the node waits for in this instant, for a person; null for nothing. Told when a deadline has passed over it. */
+  readonly awaited?: (uuid: NodeUuid) => string | null;
 }
 
 /** A world that flips to and fro must not hold a node for ever. */
@@ -139,7 +141,12 @@ export function nodeSetup(ports: NodePorts) {
         if (failure !== null) ports.report({ type: 'step_failed', move, step, failure, ...params });
       },
       reportTurned: ({ context: { move, turnedBy } }) => ports.report({ type: 'turned', move, failure: turnedBy }),
-      remember: assign({ failure: (_, failure: FailureData) => failure }),
+      remember: assign({
+        failure: ({ context }, failure: FailureData) => {
+          const awaited = failure.reason === 'deadline' ? (ports.awaited?.(context.move.uuid) ?? null) : null;
+          return awaited === null ? failure : { ...failure, message: `${failure.message} It waited: ${awaited}` };
+        },
+      }),
       nextTry: assign(({ context: { step, attempt, tries } }) => ({
         attempt: attempt + 1,
         tries: step === null ? tries : { ...tries, [step]: attempt + 1 },

@@ -205,6 +205,7 @@ export class Crew {
       migration: (report) => this.#then(id, tracker.migration(report)),
       node: (report) => this.#then(id, tracker.node(report)),
       waiting: (uuid, reason) => this.#then(id, tracker.waiting(uuid, reason)),
+      awaited: (uuid) => tracker.live.get(uuid)?.waiting?.reason ?? null,
       ended: (output) => this.#end(id, output),
       broken: (error) => {
         this.#deps.onError(error, id);

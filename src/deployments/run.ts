@@ -11,6 +11,8 @@ export interface RunListener {
   readonly migration: (report: MigrationReport) => void;
   readonly node: (report: NodeReport) => void;
   readonly waiting: (uuid: NodeUuid, reason: string | null) => void;
+  /** What was told last of it. */
+  readonly awaited: (uuid: NodeUuid) => string | null;
   readonly ended: (output: MigrationOutput) => void;
   readonly broken: (error: unknown) => void;
 }

@@ -103,6 +103,11 @@ export class Keeper {
     return this.#setup.lease.held === null ? this.trouble : null;
   }
 
+  /** As long as nobody here wants it: notes who has it, for a later attempt. */
+  async watch(): Promise<void> {
+    if (this.#running === null) await this.#setup.lease.watch();
+  }
+
   /** Resolves when it may be used, and was proven not long ago; tells why it waits. Rejects with the signal. */
   async ready(signal: AbortSignal, say: (trouble: LeaseTrouble) => void): Promise<void> {
     for (;;) {

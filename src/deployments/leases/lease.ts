@@ -149,6 +149,13 @@ export class Lease {
     return this.#unsure('changes hands while we look');
   }
 
+  /** Looks who has it without trying for it, so that the time in which a holder is silent begins to count. */
+  async watch(): Promise<void> {
+    const owner = await this.#setup.owner();
+    const all = await this.#list();
+    this.#watch(all.filter(({ record }) => record !== null && !this.#isOurs(record, owner)));
+  }
+
   /**
    * Proves that it is still ours. `lost`: it is not, another one has it or somebody has removed it. Rejects when the cloud
    * does not say; it may be asked again then.
@@ -167,7 +174,9 @@ export class Lease {
       const ops = [{ op: 'replace', path, value: heartbeat }] as const;
       there = recordOf(await this.#setup.ironic.patchChassis(leaseUuid(epoch), ops, UNFENCED));
     } catch (error) {
-      if (!(error instanceof OpenStackError && error.kind === 'not_found')) throw error;
+      // Not there, or without a heartbeat that could be replaced: somebody has changed it by hand.
+      const gone = error instanceof OpenStackError && (error.kind === 'not_found' || error.kind === 'bad_request');
+      if (!gone) throw error;
       there = null;
     }
     if (there?.nonce !== held.record.nonce) {

@@ -103,6 +103,15 @@ export class Leases {
       const trouble = await this.#keeper(at).attempt();
       if (trouble === null) continue;
       await release();
+      // Whoever asks again later should not begin to wait for the next one only then.
+      const others = controlPlanes.filter((other) => other !== at);
+      await Promise.all(
+        others.map((other) =>
+          this.#keeper(other)
+            .watch()
+            .catch(() => undefined),
+        ),
+      );
       return { ok: false, trouble };
     }
     return { ok: true, grip: { controlPlanes, release } };
