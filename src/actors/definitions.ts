@@ -90,10 +90,29 @@ export class Definitions {
    * different unless `to` takes its secrets from a file, where they cannot be read back.
    */
   async differences(move: Move, notBefore: number): Promise<Difference[]> {
+    return this.#differences(move, notBefore, false);
+  }
+
+  /**
+   * Whether the copy is complete, so that the original may go. The original's ports are listed again for it: a list that
+   * lacks one tells nobody, and what the copy was made from is no witness to its being whole.
+   */
+  async equal(_session: NodeSession, move: Move, notBefore: number): Promise<boolean> {
+    return (await this.#differences(move, notBefore, true)).length === 0;
+  }
+
+  async #differences(move: Move, notBefore: number, listAgain: boolean): Promise<Difference[]> {
+    const key = `${move.from} ${move.uuid}`;
+    const before = this.#read.get(key);
     const original = await this.of(move.uuid, move.from, notBefore);
+    const known = this.#read.get(key);
+    const again = listAgain && known !== undefined && known === before;
     // Of the copy only what was read after the last write counts; it is read anew each time.
     this.#read.delete(`${move.to} ${move.uuid}`);
-    const copy = await this.of(move.uuid, move.to, notBefore, original ?? undefined);
+    const [copy, ports] = await Promise.all([
+      this.of(move.uuid, move.to, notBefore, original ?? undefined),
+      again ? this.#cloud(move.from).ironic.listPorts({ node: move.uuid }) : (original?.ports ?? []),
+    ]);
     if (original === null || copy === null) throw new Error(`${move.name} is not in both any more`);
     refuseBusy(original, move);
     if (copy.node.provision_state !== 'enroll') throw contradicts(copy, move, move.to);
@@ -102,11 +121,10 @@ export class Definitions {
       const masked = findMaskedSecrets(copy.node.driver_info);
       if (masked.length > 0) throw maskedCopy(move, masked);
     }
-    return compareDefinitions(original, copy);
-  }
-
-  async equal(_session: NodeSession, move: Move, notBefore: number): Promise<boolean> {
-    return (await this.differences(move, notBefore)).length === 0;
+    const whole = { ...original, ports };
+    // What is missing in the copy is taken from here: the older reading may be the one with the gap.
+    if (again && this.#read.get(key) === known) this.#read.set(key, { at: known.at, definition: whole });
+    return compareDefinitions(whole, copy);
   }
 
   #cloud(at: ControlPlaneName): ControlPlane {

@@ -117,6 +117,11 @@ export class NodeSession {
     return at >= notBefore && at <= this.#now();
   }
 
+  /** Our own last write there was answered with its being gone: better than any list that lacks it. */
+  tookAway(at: ControlPlaneName): boolean {
+    return this.#learned.get(at)?.node === null;
+  }
+
   /** Resolves once nothing that was started for this node is still on its way. */
   async quiet(): Promise<void> {
     await this.#acting;

@@ -33,6 +33,13 @@ async function disturbed(id: number, what: Disturbance, options: WorldOptions = 
   return world;
 }
 
+async function played(options: WorldOptions): Promise<World> {
+  const world = new World({ nodes: 1, masters: 0, ...options });
+  await world.start();
+  await play(world);
+  return world;
+}
+
 describe('every write of a deployment', () => {
   const kinds: readonly Disturbance[] = [
     { do: 'drop' },
@@ -52,6 +59,32 @@ describe('every write of a deployment', () => {
       for (const call of (await requests()).filter(isWrite)) await disturbed(call.id, what);
     });
   }
+});
+
+describe('every write of a deployment, sent a second time by something in between', () => {
+  for (const ms of [0, 2_500]) {
+    it(`${ms} ms later changes nothing that matters`, async () => {
+      for (const { id } of (await requests()).filter(isWrite)) {
+        const world = await played({ disturb: (call) => (call.id === id ? { do: 'twice', ms } : null) });
+        expect(['completed', 'stopped', 'stuck'], `request ${id}`).toContain(world.record?.state);
+      }
+    });
+  }
+});
+
+describe('every list of a running deployment', () => {
+  it('may lack an entry without telling: what is not in a list is not gone', async () => {
+    const calls = await requests({ nodes: 2 });
+    const first = calls.find(isWrite)?.id ?? 0;
+    const lists = calls.filter(({ id, write, path }) => id > first && write === null && path.includes('limit='));
+    expect(lists.length).toBeGreaterThan(20);
+    for (const { id } of lists) {
+      for (const which of [0, 1]) {
+        const world = await played({ nodes: 2, disturb: (call) => (call.id === id ? { do: 'partial', which } : null) });
+        expect(['completed', 'stopped', 'rolled_back', 'stuck'], `request ${id}`).toContain(world.record?.state);
+      }
+    }
+  });
 });
 
 describe('every read of a running deployment', () => {

@@ -29,6 +29,8 @@ export interface Doing {
   readonly signal: AbortSignal;
   /** What destroys something must not be sent after this time (ms): the evidence is too old then. */
   readonly notAfter: number;
+  /** We have deleted the node in `from` ourselves, and were told so. */
+  readonly tookAway: boolean;
   /** The application counts on the node, or does not say that it does not. */
   readonly inService: boolean;
   readonly from: { readonly node: NodeFacts | null; readonly instances: readonly InstanceFacts[] };

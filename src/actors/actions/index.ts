@@ -45,7 +45,16 @@ export function createPerform(deps: ActionDeps) {
       instances: presentOr<readonly InstanceFacts[]>(seen.sides[at]?.instances, []),
     });
     const inService = !(seen.membership.is === 'present' && seen.membership.value === 'out');
-    const doing: Doing = { action, move, signal, notAfter, inService, from: side(move.from), to: side(move.to) };
+    const doing: Doing = {
+      action,
+      move,
+      signal,
+      notAfter,
+      tookAway: session.tookAway(move.from),
+      inService,
+      from: side(move.from),
+      to: side(move.to),
+    };
     try {
       return await PERFORMERS[action.name](doing, deps);
     } catch (error) {

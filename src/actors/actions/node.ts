@@ -1,9 +1,25 @@
+import { Failure } from '../../../machines/errors.ts';
 import { OpenStackError } from '../../openstack/errors.ts';
 import type { Perform } from './deps.ts';
 import { cloudAt } from './deps.ts';
 
-export const manage: Perform = ({ action, move }, deps) =>
-  verb(cloudAt(deps, action.at).ironic.provision(move.uuid, 'manage'));
+/**
+ * From here on this Ironic has the machine. That the other has not is taken from no list: one that lacks an entry looks
+ * like any other. It is asked for this very node, and must answer that there is none.
+ */
+export const manage: Perform = async ({ action, move, tookAway, to }, deps) => {
+  if (action.at === move.to && to.node?.provisionState === 'enroll' && !tookAway) {
+    const still = await cloudAt(deps, move.from).ironic.getNode(move.uuid);
+    if (still !== null) {
+      throw new Failure({
+        reason: 'evidence_stale',
+        next: 'retry',
+        message: `${move.from} still has ${move.name} (${still.provision_state}), although its list did not show it.`,
+      });
+    }
+  }
+  return verb(cloudAt(deps, action.at).ironic.provision(move.uuid, 'manage'));
+};
 
 export const provide: Perform = ({ action, move }, deps) =>
   verb(cloudAt(deps, action.at).ironic.provision(move.uuid, 'provide'));

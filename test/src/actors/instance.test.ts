@@ -63,6 +63,7 @@ function stage() {
         move,
         signal: new AbortController().signal,
         notAfter: Number.POSITIVE_INFINITY,
+        tookAway: false,
         inService: false,
         from: { node: null, instances: [] },
         to: { node: node({ marker }), instances: [] },
