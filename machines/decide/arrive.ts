@@ -23,6 +23,7 @@ import {
   instanceGone,
   lockedBy,
   maintenanceReason,
+  markGone,
   notMovable,
   tooManyInstances,
 } from './refusals.ts';
@@ -37,6 +38,7 @@ export function arrive(seen: Observation, move: Move, to: SideObservation, there
 
   if (there.marker === null) {
     // Unmarked: we let go of it, or never had it. At home that is all there is to know.
+    if (move.to === move.source && memory.removed === true) return markGone('verify', there, move.to);
     const arrived = running && instance.metadata[METADATA.deployment] === move.deployment;
     if (move.to === move.source || arrived) return { kind: 'done' };
     return foreign('verify', there, move.to, `it is not marked for ${move.deployment}`);

@@ -23,6 +23,7 @@ import {
   isProtected,
   lockedBy,
   maintenanceReason,
+  markGone,
   notMovable,
   tooManyInstances,
 } from './refusals.ts';
@@ -39,7 +40,7 @@ export function leave(
   if (!found.ok) return found.decision;
   const instance = theInstance(found.value, here);
 
-  if (here.marker === null) return claim(move, here, instance);
+  if (here.marker === null) return claim(move, here, instance, memory);
   if (here.maintenance) return wait(null, maintenanceReason(here, move.from), nodesAt(move.from));
   if (instance !== undefined) return leaveInstance(seen, move, here, instance, memory);
   if (found.value.length > 1) {
@@ -53,7 +54,7 @@ export function leave(
   return unlessOutdated(from, move.from) ?? leaveNode(seen, move, here);
 }
 
-function claim(move: Move, here: NodeFacts, instance: InstanceFacts | undefined): Decision {
+function claim(move: Move, here: NodeFacts, instance: InstanceFacts | undefined, memory: Memory): Decision {
   const bootedByUs = instance?.metadata[METADATA.deployment] === move.deployment;
   if (move.from !== move.source && !bootedByUs) {
     return foreign('claim', here, move.from, `it carries no mark of ${move.deployment}`);
@@ -61,6 +62,7 @@ function claim(move: Move, here: NodeFacts, instance: InstanceFacts | undefined)
   if (here.maintenance) return inMaintenance(here, move.from);
   if (here.protected) return isProtected(here, move.from);
   if (here.provisionState !== 'active' || instance === undefined) {
+    if (memory.removed === true) return markGone('claim', here, move.from);
     return fail(
       'claim',
       'node_not_movable',

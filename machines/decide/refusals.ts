@@ -24,6 +24,17 @@ export function foreign(step: Step, node: NodeFacts, at: string, why: string): D
   );
 }
 
+/** The application has let go of it in this run, and now it is unmarked: somebody took the mark off half-way. */
+export function markGone(step: Step, node: NodeFacts, at: string): Decision {
+  return fail(
+    step,
+    'node_foreign',
+    'ask',
+    `${nameOf(node)} (${node.provisionState} in ${at}) has lost its mark in the middle of its move; it is out of the application.`,
+    'Boot its instance where it is missing and take the node into the application by hand.',
+  );
+}
+
 export function maintenanceReason(node: NodeFacts, at: string): string {
   const why = node.maintenanceReason ? ` (${node.maintenanceReason})` : '';
   return `${nameOf(node)} is in maintenance in ${at}${why}; Ephyra does not touch it until a person ends that`;

@@ -346,6 +346,18 @@ describe('decide along the way', () => {
     }
   });
 
+  it('asks a person about a node that lost its mark after the application had let go of it', () => {
+    const unmarked = present(node({ marker: null, provisionState: 'available', instanceUuid: null }));
+    const asks = (decision: ReturnType<typeof decide>) => {
+      expect(decision).toMatchObject({ kind: 'fail', failure: { reason: 'node_foreign', next: 'ask' } });
+    };
+    const seen = observation(side({ node: unmarked }), side());
+    asks(decide(seen, FORWARD, { removed: true }));
+    const home = { ...seen, sides: { cp1: side({ node: unmarked }), cp2: side() } };
+    asks(decide(home, BACK, { removed: true }));
+    expect(decide(home, BACK)).toEqual({ kind: 'done' });
+  });
+
   it('stops nothing that was asked to leave while the application does not say that it is out', () => {
     const seen = observation(side(running), side(), { membership: unknown });
     expect(decide(seen, FORWARD, { removed: true })).toMatchObject({ kind: 'wait', step: 'remove' });

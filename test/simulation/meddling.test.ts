@@ -105,6 +105,9 @@ describe('people with other tools', () => {
     for (const atMs of MOMENTS) {
       const world = await meddled(atMs, (meddler, uuid) => meddler.mark(uuid, undefined));
       expect(['completed', 'stopped', 'rolled_back', 'stuck'], `at ${atMs}`).toContain(world.record?.state);
+      // Who has lost its instance and its place in the application has not come back.
+      const running = ['cp1', 'cp2'].some((plane) => world.mirror(plane).running(world.uuid('node-02')) !== null);
+      if (!running) expect(resultOf(world), `at ${atMs}`).toMatchObject({ place: 'stuck', failure: { next: 'ask' } });
     }
   });
 
