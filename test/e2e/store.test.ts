@@ -24,6 +24,8 @@ beforeAll(async () => {
 afterAll(() => bench.clear());
 
 const said = async (pattern: RegExp) => (await bench.see()).messages.some(({ plain }) => pattern.test(plain));
+const refusedTo = async (user: string, pattern: RegExp) =>
+  (await bench.see(user)).ephemerals.some(({ plain }) => pattern.test(plain));
 const marked = () => bench.changes.filter(({ kind }) => kind === 'node.marker').length;
 const nodesIn = (name: string) =>
   bench.sandbox.controlPlanes.find((plane) => plane.name === name)?.snapshot().nodes.length ?? 0;
@@ -65,18 +67,20 @@ test('torn: the start says what to do; done so, it asks, and goes on when told',
   expect([nodesIn('cp1'), nodesIn('cp2')]).toEqual([0, 3]);
 });
 
-test('gone, and the version before with it: what is half-way is found by its marks, and comes back when told', async () => {
+test('gone, and the version before with it: what is half-way is found by its marks, and stays so until decided', async () => {
   await killHalfWay('cp2→cp1');
   rmSync(store);
   rmSync(`${store}.bak`);
   const writes = bench.writes.length;
   await ephyra.start();
   await expect.poll(() => said(/cp2 → cp1: found half-way/), PATIENCE).toBe(true);
-  expect(bench.writes.length).toBe(writes);
   expect(await bench.ask('/ephyra why')).toMatch(/half-way/);
+  // The lease of the process before is still held, in the name that went with the store: it has to run out first.
   await bench.press('U0BOB', 'ephyra:abort');
-  await expect.poll(() => said(/cp2 → cp1: ROLLED BACK/), PATIENCE).toBe(true);
-  expect([nodesIn('cp1'), nodesIn('cp2')]).toEqual([0, 3]);
+  await expect.poll(() => refusedTo('U0BOB', /holds cp\d|lease on cp\d/), PATIENCE).toBe(true);
+  expect(await said(/cp2 → cp1: found half-way/)).toBe(true);
+  expect(bench.writes.slice(writes).filter(({ path }) => /\/(nodes|servers|ports)/.test(path))).toEqual([]);
+  expect(nodesIn('cp1') + nodesIn('cp2')).toBeGreaterThanOrEqual(3);
   expect(bench.sandbox.hadoop.harm()).toEqual([]);
   expect(existsSync(store)).toBe(true);
 });

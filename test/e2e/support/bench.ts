@@ -112,8 +112,11 @@ export class Bench {
     if (!answer.ok) throw new Error(`Slack: ${actionId}: ${answer.error}`);
   }
 
-  async see(): Promise<{ messages: { ts: string; plain: string }[]; ephemerals: { ts: string; plain: string }[] }> {
-    return (await (await fetch(`${this.sandbox.url}/_slack/state?user=U0ALICE`)).json()) as never;
+  /** The channel as a person sees it. */
+  async see(
+    user = 'U0ALICE',
+  ): Promise<{ messages: { ts: string; plain: string }[]; ephemerals: { ts: string; plain: string }[] }> {
+    return (await (await fetch(`${this.sandbox.url}/_slack/state?user=${user}`)).json()) as never;
   }
 
   async #ephemerals(): Promise<{ ts: string; plain: string }[]> {
