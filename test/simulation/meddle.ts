@@ -106,6 +106,12 @@ const DEEDS: Deeds = {
     world.application.faults.lies.add(uuid);
     later(what.forMs, () => void world.application.faults.lies.delete(uuid));
   },
+  'disk full'({ world, what, later }) {
+    world.diskRefuses = 'ENOSPC: no space left on device';
+    later(what.forMs, () => {
+      world.diskRefuses = null;
+    });
+  },
   'restart service'({ world, what, later }) {
     world.network.cut(what.at, what.service);
     const { faults } = world.plane(what.at);

@@ -6,6 +6,7 @@ import type { Disturbance } from '../support/world/network.ts';
 import { play as perform, Refusal } from '../support/world/people.ts';
 import { World } from '../support/world/world.ts';
 import { meddle } from './meddle.ts';
+import { playRivals } from './rivals.ts';
 import type { Scenario } from './scenario.ts';
 
 /** What came of a scenario. */
@@ -36,6 +37,7 @@ const LIMIT_MS = 8 * 3_600_000;
  * the thread is a point of its own.)
  */
 export async function run(scenario: Scenario, whole = false): Promise<{ outcome: Outcome; world: World }> {
+  if (scenario.rivals.length > 0) return playOfRivals(scenario, whole);
   const played = await play(scenario, whole);
   const { outcome, world } = played;
   if (scenario.options.slack === undefined || scenario.kills.length > 0 || outcome.failure !== null) return played;
@@ -61,12 +63,62 @@ function firstDifference(plain: readonly string[], shown: readonly string[]): st
   return `"${other ?? 'nothing'}" in place of "${one ?? 'nothing'}"`;
 }
 
-async function play(scenario: Scenario, whole: boolean): Promise<{ outcome: Outcome; world: World }> {
+type Count = (kind: string) => void;
+
+function counting(): { readonly faults: Record<string, number>; readonly count: Count } {
   const faults: Record<string, number> = {};
   const count = (kind: string) => {
     faults[kind] = (faults[kind] ?? 0) + 1;
   };
+  return { faults, count };
+}
+
+/** What comes in the way of requests, by their number. */
+function disturbing(scenario: Scenario, count: Count): (call: Call) => Disturbance | null {
   const byRequest = new Map(scenario.disturbances.map(({ request, what }) => [request, what]));
+  return (call) => {
+    const what = byRequest.get(call.id);
+    if (what === undefined || !applies(what, call, scenario)) return null;
+    count(what.do);
+    return what;
+  };
+}
+
+function breakClouds(world: World, { faults }: Scenario, count: Count): void {
+  for (const { atMs, plane, rule, forMs } of faults) {
+    world.time.after(atMs, () => {
+      const needsNode = rule.effect.kind === 'node-locked';
+      const there = [...world.mirror(plane).nodes.values()].some(({ name }) => name === rule.match?.node);
+      if (needsNode && !there) return;
+      const away = rule.effect.kind === 'service-down' && rule.match?.service === undefined;
+      count(away ? 'cloud away for an hour' : rule.effect.kind);
+      world.note(`${plane}: ${rule.effect.kind} ${rule.match?.node ?? rule.match?.service ?? ''}`);
+      const id = world.plane(plane).faults.add(rule);
+      if (forMs !== undefined) world.time.after(forMs, () => void world.plane(plane).faults.remove(id));
+    });
+  }
+}
+
+/** Several Ephyras where one should be: nothing has to come to an end, but nothing may be broken. */
+async function playOfRivals(scenario: Scenario, whole: boolean): Promise<{ outcome: Outcome; world: World }> {
+  const { faults, count } = counting();
+  const disturb = disturbing(scenario, count);
+  const options = { ...scenario.options, seed: scenario.seed, wholeTrace: whole, disturb };
+  const { world, play } = playRivals(options, scenario.rivals, count);
+  if (scenario.options.history === true) await world.pass(90_000);
+  breakClouds(world, scenario, count);
+  return outcomeOf(
+    scenario,
+    world,
+    faults,
+    () => 0,
+    async (ends) => void ends.push(await play()),
+  );
+}
+
+async function play(scenario: Scenario, whole: boolean): Promise<{ outcome: Outcome; world: World }> {
+  const { faults, count } = counting();
+  const disturb = disturbing(scenario, count);
   const kills = new Map(scenario.kills.map(({ point, downMs }) => [point, downMs]));
   const { slack, pageLimit } = scenario.options;
   if (slack !== undefined && slack !== 'well') count(`slack ${slack}`);
@@ -85,12 +137,7 @@ async function play(scenario: Scenario, whole: boolean): Promise<{ outcome: Outc
       if (skew !== 0) count('clock ahead or behind');
       return skew;
     },
-    disturb: (call) => {
-      const what = byRequest.get(call.id);
-      if (what === undefined || !applies(what, call, scenario)) return null;
-      count(what.do);
-      return what;
-    },
+    disturb,
     kill: ({ index }) => {
       const down = kills.get(index);
       if (down === undefined) return false;
@@ -103,18 +150,7 @@ async function play(scenario: Scenario, whole: boolean): Promise<{ outcome: Outc
   const meddler = new Meddler(world);
   // So that what was a minute ago is known when the first deployment begins.
   if (scenario.options.history === true) await world.pass(90_000);
-  for (const { atMs, plane, rule, forMs } of scenario.faults) {
-    world.time.after(atMs, () => {
-      const needsNode = rule.effect.kind === 'node-locked';
-      const there = [...world.mirror(plane).nodes.values()].some(({ name }) => name === rule.match?.node);
-      if (needsNode && !there) return;
-      const away = rule.effect.kind === 'service-down' && rule.match?.service === undefined;
-      count(away ? 'cloud away for an hour' : rule.effect.kind);
-      world.note(`${plane}: ${rule.effect.kind} ${rule.match?.node ?? rule.match?.service ?? ''}`);
-      const id = world.plane(plane).faults.add(rule);
-      if (forMs !== undefined) world.time.after(forMs, () => void world.plane(plane).faults.remove(id));
-    });
-  }
+  breakClouds(world, scenario, count);
   for (const { atMs, what } of scenario.meddling) {
     world.time.after(atMs, () => {
       count(what.do);
@@ -122,20 +158,39 @@ async function play(scenario: Scenario, whole: boolean): Promise<{ outcome: Outc
     });
   }
 
+  return outcomeOf(
+    scenario,
+    world,
+    faults,
+    () => steps,
+    async (ends) => {
+      await world.start();
+      for (const wish of scenario.wishes) {
+        try {
+          ends.push(await perform(world, wish, LIMIT_MS));
+        } catch (error) {
+          if (!(error instanceof Refusal)) throw error;
+          ends.push(`refused: ${error.code}`);
+        }
+        settled(world);
+      }
+      await world.metricsText();
+    },
+  );
+}
+
+/** Plays to the end, or until something is broken. `play` tells how things end as they do. */
+async function outcomeOf(
+  { seed }: Scenario,
+  world: World,
+  faults: Readonly<Record<string, number>>,
+  steps: () => number,
+  play: (ends: string[]) => Promise<void>,
+): Promise<{ outcome: Outcome; world: World }> {
   const ends: string[] = [];
   let failure: Outcome['failure'] = null;
   try {
-    await world.start();
-    for (const wish of scenario.wishes) {
-      try {
-        ends.push(await perform(world, wish, LIMIT_MS));
-      } catch (error) {
-        if (!(error instanceof Refusal)) throw error;
-        ends.push(`refused: ${error.code}`);
-      }
-      settled(world);
-    }
-    await world.metricsText();
+    await play(ends);
   } catch (error) {
     failure =
       error instanceof Violation
@@ -146,10 +201,12 @@ async function play(scenario: Scenario, whole: boolean): Promise<{ outcome: Outc
           };
   }
   const { requests } = world.network;
-  const { starts } = world;
   const digest = `${world.trace.total} ${requests} ${world.points} ${world.time.now()}`;
-  const outcome = { seed: scenario.seed, ends, failure, faults, requests, steps, starts, compared: false, digest };
-  return { outcome, world };
+  const { starts } = world;
+  return {
+    world,
+    outcome: { seed, ends, failure, faults, requests, steps: steps(), starts, compared: false, digest },
+  };
 }
 
 /** Reads alone can be behind or incomplete; that a write comes twice is worse than that a read does. */

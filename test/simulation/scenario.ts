@@ -5,6 +5,9 @@ import { createRandom, type Random } from '../support/world/random.ts';
 import { SLACK_MOODS } from '../support/world/slack.ts';
 import type { WorldOptions } from '../support/world/world.ts';
 
+import type { Rivalry } from './rivals.ts';
+import { rivalryOf } from './rivals.ts';
+
 /** What a person or bad luck does to one node, or to the application. */
 export type Meddling =
   | { readonly do: 'maintenance'; readonly node: number; readonly at: string; readonly forMs: number }
@@ -24,6 +27,7 @@ export type Meddling =
   | { readonly do: 'boot on node'; readonly node: number }
   | { readonly do: 'application lies'; readonly node: number; readonly forMs: number }
   /** A service is stopped and started: who waits for its answer gets none, and for a while nobody listens. */
+  | { readonly do: 'disk full'; readonly forMs: number }
   | { readonly do: 'restart service'; readonly at: string; readonly service: RestartedService; readonly forMs: number }
   | { readonly do: 'abort' | 'stop' };
 
@@ -47,6 +51,8 @@ export interface Scenario {
   /** By number of the point. */
   readonly kills: readonly { readonly point: number; readonly downMs: number }[];
   readonly meddling: readonly { readonly atMs: number; readonly what: Meddling }[];
+  /** What becomes of several Ephyras on the same clouds. Empty: there is one, as there should be. */
+  readonly rivals: readonly Rivalry[];
 }
 
 /** Makes up the run of a seed. Some seeds are calm, most have a few things go wrong, some have nearly everything. */
@@ -93,6 +99,7 @@ export function scenarioOf(seed: number): Scenario {
       downMs: random.pick([0, 500, 5_000, 60_000, 600_000]),
     })).sort((a, b) => a.point - b.point),
     meddling: list(some(2), () => ({ atMs: span(), what: meddlingOf(random, nodes) })),
+    rivals: random.chance(0.03) ? rivalryOf(random.fork('rivals')) : [],
   };
 }
 
@@ -188,6 +195,7 @@ function meddlingOf(random: Random, nodes: number): Meddling {
     () => ({ do: 'crash machine', node }),
     () => ({ do: 'boot on node', node }),
     () => ({ do: 'application lies', node, forMs }),
+    () => ({ do: 'disk full', forMs }),
     () => ({
       do: 'restart service',
       at: random.pick(['cp1', 'cp2']),

@@ -3,7 +3,7 @@ import { run } from './run.ts';
 import type { Scenario } from './scenario.ts';
 
 /** Lists of a scenario from which something can be left out. */
-const LISTS = ['disturbances', 'faults', 'kills', 'meddling', 'wishes'] as const;
+const LISTS = ['disturbances', 'faults', 'kills', 'meddling', 'rivals', 'wishes'] as const;
 
 /**
  * The least that still breaks the same invariant: leaves out one thing after the other, and what is simpler is tried, too.
