@@ -7,7 +7,7 @@ import type { Difference } from '../openstack/ironic/compare.ts';
 import { compareDefinitions } from '../openstack/ironic/compare.ts';
 import type { Definition } from '../openstack/ironic/definition.ts';
 import { readMarker } from '../openstack/ironic/facts.ts';
-import type { PortgroupDetail } from '../openstack/ironic/schema.ts';
+import type { PortDetail, PortgroupDetail } from '../openstack/ironic/schema.ts';
 import { findMaskedSecrets, overlaySecrets } from '../openstack/ironic/secrets.ts';
 import type { NodeSession } from './session.ts';
 
@@ -121,8 +121,8 @@ export class Definitions {
       const masked = findMaskedSecrets(copy.node.driver_info);
       if (masked.length > 0) throw maskedCopy(move, masked);
     }
-    const whole = { ...original, ports };
-    // What is missing in the copy is taken from here: the older reading may be the one with the gap.
+    // Either of the two readings may be the one with the gap; what is missing in the copy is taken from both.
+    const whole = { ...original, ports: union(original.ports, ports) };
     if (again && this.#read.get(key) === known) this.#read.set(key, { at: known.at, definition: whole });
     return compareDefinitions(whole, copy);
   }
@@ -132,6 +132,11 @@ export class Definitions {
     if (cloud === undefined) throw new Error(`${at} is not a configured control plane`);
     return cloud;
   }
+}
+
+function union(some: readonly PortDetail[], others: readonly PortDetail[]): readonly PortDetail[] {
+  const known = new Set(others.map(({ uuid }) => uuid));
+  return [...others, ...some.filter(({ uuid }) => !known.has(uuid))];
 }
 
 /** A definition is only copied of a node at rest, and read anew it must say so itself. */

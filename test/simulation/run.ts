@@ -76,9 +76,13 @@ function counting(): { readonly faults: Record<string, number>; readonly count: 
 /** What comes in the way of requests, by their number. */
 function disturbing(scenario: Scenario, count: Count): (call: Call) => Disturbance | null {
   const byRequest = new Map(scenario.disturbances.map(({ request, what }) => [request, what]));
+  const gaps = new Set<string>();
   return (call) => {
     const what = byRequest.get(call.id);
-    if (what === undefined || !applies(what, call, scenario)) return null;
+    // The same list with a gap twice in a row: that nobody can tell from the truth.
+    const again = gaps.delete(`${call.at} ${call.path}`);
+    if (what === undefined || !applies(what, call, scenario) || (again && what.do === 'partial')) return null;
+    if (what.do === 'partial') gaps.add(`${call.at} ${call.path}`);
     count(what.do);
     return what;
   };
