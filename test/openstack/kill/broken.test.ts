@@ -50,6 +50,8 @@ describe('broken services', () => {
   const uuidOf = (name: NodeName) => (scene.original[name] as { uuid: string }).uuid;
   const isMarked = async (side: Side, name: NodeName) =>
     ((await scene.node(side, name))?.['extra'] as Record<string, unknown> | undefined)?.['ephyra'] !== undefined;
+  const hadoopState = (name: NodeName) =>
+    scene.stage.hadoop.fleet().nodes.find((node) => node.name.endsWith(name))?.state ?? 'unknown';
   const failureOf = (record: Recorded, name: NodeName) =>
     record.results.find(({ uuid }) => uuid === uuidOf(name))?.failure ?? null;
 
@@ -131,12 +133,16 @@ describe('broken services', () => {
     const to = other(from);
     expect(await homeOf(arriving)).toBe(from);
     const before = await scene.server(from, leaving);
-    await scene.deploy(`/ephyra deploy ${from}→${to} --nodes ${leaving},${arriving}`);
-    await scene.until(`${leaving} is claimed`, 60_000, () => isMarked(from, leaving), 200);
+    const deployed = scene.deploy(`/ephyra deploy ${from}→${to} --nodes ${leaving},${arriving}`);
+    // Deleted with data on it that only it has, any server would hurt Hadoop for good, with or without Ephyra: one that
+    // has just left, and one that has not come yet.
+    const isOut = async () => ['out', 'stopped'].includes(hadoopState(leaving));
+    await scene.until(`Hadoop has let ${leaving} go`, 120_000, isOut, 50);
     await scene.deleteServer(from, before?.id ?? '');
     scene.say(`somebody deleted the server of ${leaving} in ${from}`);
-    const isActive = async () => (await scene.server(to, arriving))?.status === 'ACTIVE';
-    await scene.until(`${arriving} has a server in ${to}`, 300_000, isActive, 200);
+    await deployed;
+    const isBuilding = async () => (await scene.server(to, arriving))?.status === 'BUILD';
+    await scene.until(`${arriving} has a server in ${to}`, 300_000, isBuilding, 200);
     await scene.deleteServer(to, (await scene.server(to, arriving))?.id ?? '');
     scene.say(`somebody deleted the server of ${arriving} in ${to}`);
 
