@@ -64,7 +64,7 @@ export async function begin(world: World, wish: Wish = {}): Promise<string> {
     await world.until(() => world.process !== null, undefined, 'Ephyra');
     const answer = await world.ask((ephyra) => ephyra.approve({ id, by: BOB }));
     if (answer?.ok === false && answer.refusal.code !== 'wrong_state') {
-      await withdraw(world);
+      await withdraw(world, id);
       throw new Refusal(answer.refusal);
     }
   }
@@ -72,10 +72,12 @@ export async function begin(world: World, wish: Wish = {}): Promise<string> {
 }
 
 /** Nobody wants what cannot be approved. */
-async function withdraw(world: World): Promise<void> {
-  while (!hasEnded(world)) {
+async function withdraw(world: World, id: string): Promise<void> {
+  const open = () => world.disk.deployments.some((record) => record.id === id && !isEnded(record));
+  while (open()) {
     await world.until(() => world.process !== null, undefined, 'Ephyra');
-    await world.ask((ephyra) => ephyra.stop({ by: ALICE }));
+    await world.ask((ephyra) => ephyra.stop({ id, by: ALICE }));
+    if (open()) await world.pass(10_000);
   }
 }
 
