@@ -19,6 +19,9 @@ const ROLES = 'roles whole at the end';
 const REPEATED = 'no repeated destruction';
 const EXCLUSIVE = 'one deployment per pair';
 const SECRETS = 'no secret gets out';
+const SAME_NODES = 'same nodes after a kill';
+const SLACK = 'Slack without influence';
+const ONE_WRITER = 'one writer per control plane';
 const SETTLED = 'ended is settled';
 const ENDS = 'comes to an end';
 
@@ -28,15 +31,15 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'an instance is stopped without asking the application to let go',
     file: 'machines/decide/leave.ts',
-    find: "if (membership.value !== 'out' || memory.removed !== true) {",
-    replace: 'if (membership === undefined) {',
+    find: "const isOut = seen.membership.is === 'present' && seen.membership.value === 'out';",
+    replace: 'const isOut = true;\n  if (memory.removed !== true) memory = { ...memory, removed: true };',
     foundBy: [EVIDENCE, HARM],
   },
   {
     name: 'an application that does not say is taken for one that lets go',
     file: 'machines/decide/leave.ts',
-    find: 'if (!membership.ok) return membership.decision;',
-    replace: "if (!membership.ok) (membership as unknown as { value: string }).value = 'out';",
+    find: "const isOut = seen.membership.is === 'present' && seen.membership.value === 'out';",
+    replace: "const isOut = seen.membership.is !== 'present' || seen.membership.value === 'out';",
     foundBy: [EVIDENCE, HARM],
   },
   {
@@ -134,8 +137,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'two definitions are always equal',
     file: 'src/actors/definitions.ts',
-    find: 'return compareDefinitions(original, copy);',
-    replace: 'return compareDefinitions(original, copy).slice(0, 0);',
+    find: 'return compareDefinitions(whole, copy);',
+    replace: 'return compareDefinitions(whole, copy).slice(0, 0);',
     foundBy: [DEFINITIONS],
   },
   {
@@ -148,10 +151,16 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'what is booted is told to everybody',
     file: 'src/actors/actions/instance.ts',
-    find: 'await cloudAt(deps, action.at).nova.createServer(body);',
-    replace:
-      'deps.waiting(move.uuid, JSON.stringify(body));\n    await cloudAt(deps, action.at).nova.createServer(body);',
+    find: 'await nova.createServer(body);',
+    replace: 'deps.waiting(move.uuid, JSON.stringify(body));\n    await nova.createServer(body);',
     foundBy: [SECRETS],
+  },
+  {
+    name: 'what one list does not show is gone',
+    file: 'src/actors/actions/node.ts',
+    find: "if (action.at === move.to && to.node?.provisionState === 'enroll' && !tookAway) {",
+    replace: "if (action.at === move.from && to.node?.provisionState === 'enroll' && !tookAway) {",
+    foundBy: [POWER],
   },
   // --- claims
   {
@@ -165,7 +174,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'nodes are moved without being claimed',
     file: 'machines/decide/leave.ts',
-    find: 'if (here.marker === null) return claim(move, here, instance);',
+    find: 'if (here.marker === null) return claim(move, here, instance, memory);',
     replace: '',
     foundBy: [FOREIGN],
   },
@@ -233,6 +242,78 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'locks.filter((lock) => lock.expiresAt === null || lock.expiresAt > now);',
     replace: 'locks.filter((lock) => lock.expiresAt === null || lock.expiresAt <= now);',
     foundBy: [EXCLUSIVE],
+  },
+  {
+    name: 'a deployment starts beside another',
+    file: 'src/deployments/rules.ts',
+    find: 'if (busy === undefined) return;',
+    replace: 'if (busy !== null) return;',
+    foundBy: [EXCLUSIVE],
+  },
+  {
+    name: 'who remembers a thread in Slack stops the deployment',
+    file: 'src/deployments/service.ts',
+    find: 'if (record !== undefined) record.thread = { ...thread };',
+    replace: 'if (record !== undefined) record.thread = { ...thread };\n      this.#deps.crew.stop(id);',
+    foundBy: [SLACK],
+  },
+  // --- the store
+  {
+    name: 'what the disk did not take is believed to be written',
+    file: 'src/deployments/crew.ts',
+    find: "if (!(error instanceof StoreError && error.code === 'invalid')) return false;",
+    replace: 'this.#owed.delete(id);\n      return true;',
+    foundBy: [ENDS, SETTLED, ROLES],
+  },
+  {
+    name: 'results are not written',
+    file: 'src/deployments/tracker.ts',
+    find: 'result.place = item.place;',
+    replace: '',
+    foundBy: [SETTLED, ENDS, ROLES],
+  },
+  {
+    name: 'what has ended goes on after a restart',
+    file: 'src/deployments/findings.ts',
+    find: "else if (!isEnded(record) && record.state !== 'awaiting_approval') goOn.push(record.id);",
+    replace: "else if (record.state !== 'awaiting_approval') goOn.push(record.id);",
+    foundBy: [ENDS, EXCLUSIVE, FOREIGN, ROLES, SETTLED],
+  },
+  {
+    name: 'a restart forgets a node',
+    file: 'src/deployments/resume.ts',
+    find: '    Object.assign(result, { place, attempts: tries, failure: failure === null ? null : { ...failure } });',
+    replace: '    draft.nodes = draft.nodes.filter((node) => node.uuid !== uuid);',
+    foundBy: [SAME_NODES],
+  },
+  // --- the leases
+  {
+    name: 'nobody looks at the lease right before a write',
+    file: 'src/deployments/leases/leases.ts',
+    find: 'if (keeper === undefined || keeper.open) return null;',
+    replace: 'if (keeper === undefined || keeper.open !== null) return null;',
+    foundBy: [ONE_WRITER],
+  },
+  {
+    name: 'a lease lasts for ever',
+    file: 'src/deployments/leases/lease.ts',
+    find: 'return held.record.leaseMs * USABLE - this.#age(held.proven);',
+    replace: 'return held.record.leaseMs;',
+    foundBy: [ONE_WRITER],
+  },
+  {
+    name: 'a holder is dead as soon as it is seen',
+    file: 'src/deployments/leases/lease.ts',
+    find: 'return record !== null && seen !== undefined && now - seen.since >= record.leaseMs;',
+    replace: 'return record !== null && seen !== undefined && now >= seen.since;',
+    foundBy: [ONE_WRITER],
+  },
+  {
+    name: 'what is taken over is used at once',
+    file: 'src/deployments/leases/lease.ts',
+    find: 'const writableFrom = this.#setup.monotonic() + longest;',
+    replace: 'const writableFrom = this.#setup.monotonic() + Math.min(0, longest);',
+    foundBy: [ONE_WRITER],
   },
   // --- the clients
   {

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -8,24 +9,26 @@ import { MUTANTS } from './mutants.ts';
 
 const USAGE = `Puts deliberate bugs into a copy of the source, one at a time: the simulation must find each of them.
 
-  --seeds N   most seeds that are played for one of them (default 4000)
-  --base B    the first seed (default 1)
-  --only TEXT only those with this in their name
+  --seeds N       most seeds that are played for one of them (default 6000)
+  --base B        the first seed (default 1)
+  --processes P   bugs that are hunted at the same time; default: one for each core
+  --only TEXT     only those with this in their name
 `;
 
 const { values } = parseArgs({
   options: {
-    seeds: { type: 'string', default: '4000' },
+    seeds: { type: 'string', default: '6000' },
     base: { type: 'string', default: '1' },
+    processes: { type: 'string' },
     only: { type: 'string' },
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
 
 const ROOT = rootOf(dirname(fileURLToPath(import.meta.url)));
-/** Where built things are, so that the copy finds its packages and nobody takes it for source. */
-const COPY = join(ROOT, 'dist/.mutant');
-const SOURCES = ['src', 'machines', 'plugins', 'test/simulation', 'test/support/world', 'test/support/invariants'];
+/** Where built things are, so that the copies find their packages and nobody takes them for source. */
+const COPIES = join(ROOT, 'dist/.mutants');
+const TSC = join(ROOT, 'node_modules/typescript/bin/tsc');
 
 /** Where package.json is, from the source or from what it was built into. */
 function rootOf(folder: string): string {
@@ -35,33 +38,14 @@ function rootOf(folder: string): string {
   return rootOf(parent);
 }
 
-function copySources(): void {
-  rmSync(COPY, { recursive: true, force: true });
-  mkdirSync(COPY, { recursive: true });
-  for (const folder of SOURCES) cpSync(join(ROOT, folder), join(COPY, folder), { recursive: true });
-  for (const file of ['package.json', 'tsconfig.json']) cpSync(join(ROOT, file), join(COPY, file));
-}
-
-function plant({ name, file, find, replace }: Mutant): void {
-  const path = join(COPY, file);
-  const source = readFileSync(path, 'utf8');
-  const places = source.split(find).length - 1;
-  if (places !== 1)
-    throw new Error(`"${name}": its piece occurs ${places} times in ${file}; bring the list up to date`);
-  writeFileSync(
-    path,
-    source.replace(find, () => replace),
-  );
-}
-
 interface Ended {
   readonly code: number;
   readonly output: string;
 }
 
-function command(program: string, args: readonly string[]): Promise<Ended> {
+function node(args: readonly string[], cwd: string): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { cwd: COPY, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
     const take = (chunk: Buffer) => {
       output += chunk.toString();
@@ -73,32 +57,76 @@ function command(program: string, args: readonly string[]): Promise<Ended> {
   });
 }
 
-/** Types may be wrong in a mutant; what is written all the same is run. */
-async function build(): Promise<void> {
-  const out = join(COPY, 'out');
-  const { output } = await command(process.execPath, [
-    join(ROOT, 'node_modules/typescript/bin/tsc'),
-    '-p',
-    'test/simulation/tsconfig.json',
-    '--outDir',
-    out,
-    '--noUnusedLocals',
-    'false',
-  ]);
-  if (!existsSync(join(out, 'test/simulation/simulate.js'))) throw new Error(`the copy cannot be built:\n${output}`);
-  cpSync(join(COPY, 'package.json'), join(out, 'package.json'));
+/** The whole program once, as it is; each copy then differs from it in one file. */
+async function build(copies: number): Promise<string[]> {
+  rmSync(COPIES, { recursive: true, force: true });
+  const whole = join(COPIES, 'whole');
+  const { code, output } = await node([TSC, '-p', 'test/simulation/tsconfig.json', '--outDir', whole], ROOT);
+  if (code !== 0) throw new Error(`the source cannot be built:\n${output}`);
+  return Array.from({ length: copies }, (_, number) => {
+    const copy = join(COPIES, `${number}`);
+    cpSync(whole, copy, { recursive: true });
+    return copy;
+  });
 }
 
-async function hunt(): Promise<Ended> {
-  const { seeds, base } = values;
-  return command(process.execPath, [
-    join(COPY, 'out/test/simulation/simulate.js'),
-    '--first',
-    '--seeds',
-    seeds,
-    '--base',
-    base,
-  ]);
+const mutated = ({ name, file, find, replace }: Mutant): string => {
+  const source = readFileSync(join(ROOT, file), 'utf8');
+  const places = source.split(find).length - 1;
+  if (places !== 1) {
+    throw new Error(`"${name}": its piece occurs ${places} times in ${file}; bring the list up to date`);
+  }
+  return source.replace(find, () => replace);
+};
+
+/** Only the file that is changed is built again. Types may be wrong in a mutant; what is written all the same is run. */
+async function plant(mutant: Mutant, copy: string): Promise<() => void> {
+  const sources = `${copy}.source`;
+  const path = join(sources, mutant.file);
+  rmSync(sources, { recursive: true, force: true });
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, mutated(mutant));
+  const built = mutant.file.replace(/\.ts$/, '.js');
+  const before = readFileSync(join(copy, built), 'utf8');
+  const options = '--ignoreConfig --noCheck --noResolve --module nodenext --target es2023 --verbatimModuleSyntax';
+  const { output } = await node(
+    [TSC, path, ...options.split(' '), '--rewriteRelativeImportExtensions', '--rootDir', sources, '--outDir', copy],
+    ROOT,
+  );
+  if (withoutMap(readFileSync(join(copy, built), 'utf8')) === withoutMap(before)) {
+    throw new Error(`"${mutant.name}" changes nothing:\n${output}`);
+  }
+  return () => copyFileSync(join(COPIES, 'whole', built), join(copy, built));
+}
+
+const withoutMap = (text: string): string => text.replace(/\n\/\/# sourceMappingURL.*/, '');
+
+const hunt = (copy: string): Promise<Ended> =>
+  node(
+    [
+      join(copy, 'test/simulation/simulate.js'),
+      '--first',
+      ...['--processes', '1', '--seeds', values.seeds, '--base', values.base],
+    ],
+    ROOT,
+  );
+
+/** True when it was found. */
+async function tryOut(mutant: Mutant, copy: string): Promise<boolean> {
+  const mend = await plant(mutant, copy);
+  const began = performance.now();
+  const { code, output } = await hunt(copy);
+  mend();
+  const seconds = Math.round((performance.now() - began) / 1000);
+  const found = /^found seed (\d+): ([^:]+):/m.exec(output);
+  if (found !== null && mutant.foundBy.includes(found[2] ?? '')) {
+    console.log(`found     ${mutant.name}: by "${found[2]}", seed ${found[1]}, ${seconds} s`);
+    return true;
+  }
+  const nothing = code === 0 ? 'nothing was broken' : (output.trim().split('\n').at(-1) ?? '');
+  const why = found === null ? nothing : `seed ${found[1]} broke "${found[2]}" instead`;
+  console.log(`SURVIVED  ${mutant.name}: ${why}, ${seconds} s`);
+  return false;
 }
 
 async function main(): Promise<number> {
@@ -106,30 +134,21 @@ async function main(): Promise<number> {
     console.log(USAGE);
     return 0;
   }
-  let survived = 0;
   const chosen = MUTANTS.filter(({ name }) => values.only === undefined || name.includes(values.only));
-  for (const mutant of chosen) {
-    copySources();
-    plant(mutant);
-    await build();
-    const began = performance.now();
-    const { code, output } = await hunt();
-    const seconds = Math.round((performance.now() - began) / 1000);
-    const found = /^found seed (\d+): ([^:]+):/m.exec(output);
-    if (found !== null && mutant.foundBy.includes(found[2] ?? '')) {
-      console.log(`found     ${mutant.name}: by "${found[2]}", seed ${found[1]}, ${seconds} s`);
-      continue;
-    }
-    survived += 1;
-    const why =
-      found === null
-        ? code === 0
-          ? 'nothing was broken'
-          : (output.trim().split('\n').at(-1) ?? '')
-        : `broke "${found[2]}" instead`;
-    console.log(`SURVIVED  ${mutant.name}: ${why}, ${seconds} s`);
-  }
-  rmSync(COPY, { recursive: true, force: true });
+  // Before anything takes long: is the list up to date?
+  for (const mutant of chosen) mutated(mutant);
+  const processes = values.processes === undefined ? availableParallelism() : Number(values.processes);
+  const copies = await build(Math.max(1, Math.min(processes, chosen.length)));
+  const waiting = [...chosen];
+  let survived = 0;
+  await Promise.all(
+    copies.map(async (copy) => {
+      for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
+        if (!(await tryOut(mutant, copy))) survived += 1;
+      }
+    }),
+  );
+  rmSync(COPIES, { recursive: true, force: true });
   console.log(`${chosen.length} mutants, ${survived} survived`);
   return survived === 0 ? 0 : 1;
 }

@@ -1,3 +1,4 @@
+import { isEnded } from '../../src/store/state.ts';
 import type { Meddler } from '../support/world/meddler.ts';
 import type { World } from '../support/world/world.ts';
 import { BOB } from '../support/world/world.ts';
@@ -53,6 +54,15 @@ const DEEDS: Deeds = {
   },
   abort({ world }) {
     if (world.process !== null) void world.ephyra.abort({ by: BOB });
+  },
+  'deploy beside'({ world }) {
+    // Only while there is one that it must not meet.
+    if (world.process === null || world.record === undefined || isEnded(world.record)) return;
+    const { ephyra } = world;
+    void ephyra.deploy({ source: 'cp1', target: 'cp2', by: BOB, idempotencyKey: 'beside' }).then((answer) => {
+      // The other has ended meanwhile: nobody is there to approve this one.
+      if (answer.ok) void ephyra.stop({ id: answer.value.id, by: BOB });
+    });
   },
   stop({ world }) {
     if (world.process !== null) void world.ephyra.stop({ by: BOB });

@@ -29,7 +29,7 @@ export type Meddling =
   /** A service is stopped and started: who waits for its answer gets none, and for a while nobody listens. */
   | { readonly do: 'disk full'; readonly forMs: number }
   | { readonly do: 'restart service'; readonly at: string; readonly service: RestartedService; readonly forMs: number }
-  | { readonly do: 'abort' | 'stop' };
+  | { readonly do: 'abort' | 'stop' | 'deploy beside' };
 
 export const RESTARTED = ['keystone', 'ironic', 'nova', 'placement'] as const;
 export type RestartedService = (typeof RESTARTED)[number];
@@ -202,7 +202,7 @@ function meddlingOf(random: Random, nodes: number): Meddling {
       service: random.pick(RESTARTED),
       forMs: random.between(0, 8_000),
     }),
-    () => ({ do: random.pick(['abort', 'stop'] as const) }),
+    () => ({ do: random.pick(['abort', 'stop', 'deploy beside'] as const) }),
   ])();
 }
 

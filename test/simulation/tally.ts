@@ -105,5 +105,6 @@ export const KINDS: readonly string[] = [
   'slack silent',
   'slack losing answers',
   'abort',
+  'deploy beside',
   'stop',
 ];
