@@ -326,7 +326,7 @@ describe('a lease', () => {
   });
 
   it('is as good when the clock is set back or ahead', async () => {
-    for (const skewMs of [-3 * HOUR_MS, -10_000, 20_000, 3 * HOUR_MS]) {
+    for (const skewMs of [-3 * HOUR_MS, -10_000, 20_000, 600_000]) {
       const { world, ephyras } = twins(SMALL);
       const [one, two] = ephyras as [Installation, Installation];
       await one.start();
@@ -339,7 +339,7 @@ describe('a lease', () => {
       // Of both, so that the one has to renew and the other must not think that time has gone by.
       one.skewMs = skewMs;
       two.skewMs = skewMs;
-      expect(codeOf(await approve(two)), `by ${skewMs}`).not.toBe('ok');
+      expect(codeOf(await approve(two)), `by ${skewMs}`).toBe('held_elsewhere');
       await world.until(() => ended(one));
       expect(one.record?.state, `by ${skewMs}`).toBe('completed');
     }
