@@ -14,7 +14,7 @@ const CHANNEL = 'C0OPSHADOOP';
 const LOOK_MS = 25;
 /** After so long without an effect they say it again. */
 const REPEAT_MS = 1_500;
-/** No deployment takes longer, however often it is cut off. */
+/** No cloud waits longer for the next change, however busy the machine is. */
 const PATIENCE_MS = 60_000;
 /** Where to be killed, in which process of the deployment: the first, the second ... */
 export interface Cut {
@@ -72,8 +72,9 @@ export class Player {
     const harmBefore = sandbox.hadoop.harm().length;
     const undo = story.trouble?.(witness.plane(source), witness.plane(target));
     const wentBack = this.#watchReturn(source);
-    const want = { source, target, old, abort: false };
+    const want: Want = { source, target, old, abort: false, changedAt: Date.now() };
     const unwatch = witness.onChange(() => {
+      want.changedAt = Date.now();
       want.abort ||= story.abortWhen?.(witness.plane(source), witness.plane(target)) === true;
     });
     const middle = cuts.some((cut) => cut.target?.key.startsWith('middle') || cut.ordinal !== null);
@@ -88,7 +89,6 @@ export class Player {
     if (this.#child?.alive === true) this.#child.arm(this.#setup(queue.shift()));
     else await this.#start(queue.shift());
     let person = newPerson();
-    const end = Date.now() + PATIENCE_MS;
     try {
       for (;;) {
         const child = this.#child as Child | null;
@@ -115,8 +115,10 @@ export class Player {
         if (witness.violation !== null) break;
         const record = this.#recordOf(want.old);
         if (record !== undefined && isEnded(record) && this.#told(record)) break;
-        if (Date.now() > end) {
-          problems.push(`after ${PATIENCE_MS / 1000} s it is ${record?.state ?? 'not there'} (${record?.note ?? ''})`);
+        if (Date.now() - want.changedAt > PATIENCE_MS) {
+          problems.push(
+            `after ${PATIENCE_MS / 1000} s in which nothing has changed it is ${record?.state ?? 'not there'} (${record?.note ?? ''})`,
+          );
           problems.push(await this.#why());
           break;
         }
@@ -315,6 +317,8 @@ interface Want {
   readonly target: string;
   readonly old: ReadonlySet<string>;
   abort: boolean;
+  /** When a cloud last changed. */
+  changedAt: number;
 }
 
 interface Person {
