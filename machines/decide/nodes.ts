@@ -22,6 +22,8 @@ const TRANSITIONAL: ReadonlySet<string> = new Set([
   'wait call-back',
   'deleting',
   'deleted',
+  'inspecting',
+  'adopting',
 ]);
 /** Passes by itself, or ends in a failed state. */
 export const transitional = (node: NodeFacts): boolean => TRANSITIONAL.has(node.provisionState);

@@ -211,6 +211,8 @@ function outcomeOf(error: OpenStackError): { reason: Reason; next: Next } {
   if (error.kind === 'not_found' && /\/v1\/nodes\/[^/]+/.test(error.url)) {
     return { reason: 'node_missing', next: 'retry' };
   }
+  // Keystone has just given the token: a service that does not know it yet lags behind (keys that are being rotated).
+  if (error.kind === 'auth' && error.service !== 'keystone') return { reason: 'cloud_auth', next: 'retry' };
   return OUTCOMES[error.kind];
 }
 

@@ -109,6 +109,11 @@ describe('toFailure', () => {
       ...more,
     });
 
+  it('asks a person about credentials that Keystone refuses, not about a service that lags behind Keystone', () => {
+    expect(toFailure(error('auth', { service: 'keystone' }))).toMatchObject({ reason: 'cloud_auth', next: 'ask' });
+    expect(toFailure(error('auth'))).toMatchObject({ reason: 'cloud_auth', next: 'retry' });
+  });
+
   it.each<[OpenStackErrorKind, string, string]>([
     ['unreachable', 'cloud_unreachable', 'retry'],
     ['timeout', 'cloud_unreachable', 'retry'],
@@ -121,7 +126,7 @@ describe('toFailure', () => {
     ['forbidden', 'cloud_refused', 'stop'],
     ['quota', 'cloud_refused', 'stop'],
     ['bad_request', 'cloud_refused', 'stop'],
-    ['auth', 'cloud_auth', 'ask'],
+    ['auth', 'cloud_auth', 'retry'],
     ['no_endpoint', 'cloud_refused', 'ask'],
     ['too_old', 'cloud_too_old', 'ask'],
   ])('%s becomes %s, %s', (kind, reason, next) => {
