@@ -139,10 +139,10 @@ function union(some: readonly PortDetail[], others: readonly PortDetail[]): read
   return [...others, ...some.filter(({ uuid }) => !known.has(uuid))];
 }
 
-/** A definition is only copied of a node at rest, and read anew it must say so itself. */
+/** A definition is only copied of a node at rest that nobody works on, and read anew it must say so itself. */
 export function refuseBusy(original: Definition, move: Move): void {
-  const { provision_state: state, instance_uuid: instance } = original.node;
-  if (instance || !AT_REST.has(state)) throw contradicts(original, move, move.from);
+  const { provision_state: state, instance_uuid: instance, maintenance } = original.node;
+  if (instance || maintenance || !AT_REST.has(state)) throw contradicts(original, move, move.from);
   refuseUnmarked(original, move, move.from);
 }
 
@@ -162,10 +162,11 @@ const AT_REST: ReadonlySet<string> = new Set(['available', 'manageable', 'enroll
 
 function contradicts({ node }: Definition, move: Move, at: ControlPlaneName): Failure {
   const instance = node.instance_uuid ? ` with instance ${node.instance_uuid}` : '';
+  const maintenance = node.maintenance ? ' in maintenance' : '';
   return new Failure({
     reason: 'evidence_stale',
     next: 'retry',
-    message: `${move.name} shows itself as ${node.provision_state}${instance} in ${at}, which is not what the list says.`,
+    message: `${move.name} shows itself as ${node.provision_state}${maintenance}${instance} in ${at}, which is not what the list says.`,
   });
 }
 
