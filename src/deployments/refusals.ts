@@ -1,5 +1,5 @@
 import { StoreError } from '../store/errors.ts';
-import type { Answer, PlanProblem, Refusal, RefusalCode } from './types.ts';
+import type { Answer, DeployRequest, PlanProblem, Refusal, RefusalCode } from './types.ts';
 
 export const granted = <T>(value: T): Answer<T> => ({ ok: true, value });
 
@@ -52,4 +52,14 @@ export async function claimed<T>(update: Promise<T>): Promise<Answer<T>> {
     }
     throw error;
   }
+}
+
+export function planFailed({ source, target }: DeployRequest, problems: readonly PlanProblem[]): RefusedAnswer {
+  const count = problems.length === 1 ? 'One thing stands' : `${problems.length} things stand`;
+  return refused(
+    'plan_failed',
+    `${count} in the way of ${source}→${target}; nothing was changed.`,
+    'Mend what is listed, then deploy again.',
+    problems,
+  );
 }

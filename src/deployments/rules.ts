@@ -2,7 +2,7 @@ import type { ControlPlaneName } from '../../machines/domain.ts';
 import type { DeploymentConfig } from '../config/types.ts';
 import { isEnded } from '../store/state.ts';
 import type { DeepReadonly, StoredDeployment, StoreState } from '../store/types.ts';
-import { lockOn } from './locks.ts';
+import { lockOn, scopeName, scopeWord } from './locks.ts';
 import type { RefusedAnswer } from './refusals.ts';
 import { Refused, refused } from './refusals.ts';
 import type { Actor, DecisionRequest, DeployRequest, PlanView } from './types.ts';
@@ -142,8 +142,50 @@ export function refuseApproval(
   }
 }
 
-export function ended(record: DeepReadonly<StoredDeployment>, more: string): Refused {
+function ended(record: DeepReadonly<StoredDeployment>, more: string): Refused {
   return new Refused('wrong_state', `${record.id} is ${inWords(record.state)}. ${more}`, 'See it: /ephyra status');
+}
+
+export function refuseStop(found: DeepReadonly<StoredDeployment>): void {
+  if (isEnded(found)) throw ended(found, 'There is nothing to stop.');
+  if (found.state === 'found') {
+    throw new Refused(
+      'wrong_state',
+      `${found.id} stands still already, with nodes half-way.`,
+      `Finish moving them: /ephyra approve ${found.id}; or bring them back: /ephyra abort ${found.id}`,
+    );
+  }
+  if (found.intent === 'abort') {
+    throw new Refused(
+      'wrong_state',
+      `${found.id} is being aborted; its nodes are on their way back.`,
+      'Let it end: /ephyra status',
+    );
+  }
+}
+
+/** Returns whether the abort begins anew: nobody is at work on the deployment. */
+export function refuseAbort(state: State, found: DeepReadonly<StoredDeployment>, now: number): boolean {
+  if (isEnded(found)) {
+    if (found.state === 'rolled_back' || found.state === 'expired' || found.startedAt === null) {
+      throw ended(found, 'No node is anywhere but in its source.');
+    }
+    refuseReopening(state, found, now);
+    return true;
+  }
+  if (found.state !== 'found') return false;
+  refuseLocked(state, found, now);
+  refuseBusyBut(state, found);
+  return true;
+}
+
+/** Somebody decides on what is not there any more. */
+export function changed(found: DeepReadonly<StoredDeployment>): Refused {
+  return new Refused(
+    'wrong_state',
+    `${found.id} is not what it was a moment ago: ${found.note ?? inWords(found.state)}`,
+    'Look at its card, then decide: /ephyra status',
+  );
 }
 
 /** Ends a deployment that nobody has approved yet; a running one is left to the crew. */
@@ -194,6 +236,4 @@ export function newRecord(
   };
 }
 
-export const scopeName = (scope: string): string => (scope === 'all' ? 'Everything' : scope);
-export const scopeWord = (scope: string): string => (scope === 'all' ? '' : ` ${scope}`);
-export const inWords = (state: string): string => state.replaceAll('_', ' ');
+const inWords = (state: string): string => state.replaceAll('_', ' ');

@@ -2,26 +2,26 @@ import type { ControlPlaneName, DeploymentId } from '../../machines/domain.ts';
 import type { Config } from '../config/types.ts';
 import type { Clock } from '../openstack/http.ts';
 import { isEnded } from '../store/state.ts';
-import type { DeepReadonly, Store, StoredDeployment, StoredLock, StoreState } from '../store/types.ts';
+import type { DeepReadonly, Store, StoredDeployment, StoreState } from '../store/types.ts';
 import type { Crew } from './crew.ts';
+import { anythingOver, endWhatIsOver } from './expiry.ts';
 import type { Grip, Leases } from './leases/leases.ts';
-import { holding, lockView } from './locks.ts';
+import { addLock, holding, lockView, refuseReason, removeLock } from './locks.ts';
 import type { PlanResult } from './plan.ts';
 import type { Recovery } from './recovery.ts';
 import type { RefusedAnswer } from './refusals.ts';
-import { claimed, granted, Refused, refusalOf, refused } from './refusals.ts';
+import { claimed, granted, planFailed, Refused, refusalOf, refused } from './refusals.ts';
 import {
-  ended,
-  inWords,
+  changed,
   newRecord,
+  refuseAbort,
   refuseApproval,
   refuseBusyBut,
   refuseLocked,
-  refuseReopening,
   refuseRequest,
   refuseScope,
   refuseStart,
-  scopeName,
+  refuseStop,
   withdraw,
 } from './rules.ts';
 import type {
@@ -83,7 +83,7 @@ export class DeploymentService implements Deployments {
     const refusal = this.#refuseRequest(request);
     if (refusal !== null) return refusal;
     const { plan, problems } = await this.#deps.plan(request);
-    if (plan === null || problems.length > 0) return this.#planFailed(request, problems);
+    if (plan === null || problems.length > 0) return planFailed(request, problems);
     return granted(plan);
   }
 
@@ -111,7 +111,7 @@ export class DeploymentService implements Deployments {
     const early = refusalOf(() => refuseStart(this.#state(), request, this.#now()));
     if (early !== null) return early;
     const { plan, problems } = await this.#deps.plan(request);
-    if (plan === null || problems.length > 0) return this.#planFailed(request, problems);
+    if (plan === null || problems.length > 0) return planFailed(request, problems);
     const unseen = await this.#unseen(request);
     if (unseen !== null) return unseen;
 
@@ -150,7 +150,7 @@ export class DeploymentService implements Deployments {
     const check = (state: DeepReadonly<StoreState>) => {
       const found = state.deployments.find(({ id }) => id === record.id);
       if (found === undefined) throw this.#gone(record.id);
-      if (found.state !== record.state) throw this.#changed(found);
+      if (found.state !== record.state) throw changed(found);
       refuseApproval(found, request, this.#deps.config.deployment.approval.allowSelf, this.#now());
       refuseLocked(state, found, this.#now());
       refuseBusyBut(state, found);
@@ -188,21 +188,7 @@ export class DeploymentService implements Deployments {
     const stopped = await claimed(
       this.#deps.store.update((draft) => {
         const found = this.#must(draft, record.id);
-        if (isEnded(found)) throw ended(found, 'There is nothing to stop.');
-        if (found.state === 'found') {
-          throw new Refused(
-            'wrong_state',
-            `${found.id} stands still already, with nodes half-way.`,
-            `Finish moving them: /ephyra approve ${found.id}; or bring them back: /ephyra abort ${found.id}`,
-          );
-        }
-        if (found.intent === 'abort') {
-          throw new Refused(
-            'wrong_state',
-            `${found.id} is being aborted; its nodes are on their way back.`,
-            'Let it end: /ephyra status',
-          );
-        }
+        refuseStop(found);
         found.intent = 'stop';
         found.intentBy = request.by;
         return withdraw(found, request.by, this.#now());
@@ -223,16 +209,8 @@ export class DeploymentService implements Deployments {
     const check = (state: DeepReadonly<StoreState>): boolean => {
       const found = this.#must(state, record.id);
       // What was asked to be withdrawn is not what is half-way now.
-      if (found.state === 'found' && record.state !== 'found') throw this.#changed(found);
-      if (found.state === 'rolled_back' || found.state === 'expired' || found.startedAt === null) {
-        if (isEnded(found)) throw ended(found, 'No node is anywhere but in its source.');
-      }
-      if (isEnded(found)) refuseReopening(state, found, this.#now());
-      if (found.state === 'found') {
-        refuseLocked(state, found, this.#now());
-        refuseBusyBut(state, found);
-      }
-      return isEnded(found) || found.state === 'found';
+      if (found.state === 'found' && record.state !== 'found') throw changed(found);
+      return refuseAbort(state, found, this.#now());
     };
     let held: Answer<Grip> | null = null;
     if (isEnded(record) || record.state === 'found') {
@@ -267,35 +245,11 @@ export class DeploymentService implements Deployments {
   // --- locks --------------------------------------------------------------------------------------------------------------
 
   async lock(request: LockRequest): Promise<Answer<LockView>> {
-    const bad = refuseScope(request.scope, this.controlPlanes());
+    const bad = refuseScope(request.scope, this.controlPlanes()) ?? refuseReason(request);
     if (bad !== null) return bad;
-    if (request.reason.trim() === '') {
-      return refused('bad_option', 'A lock needs a reason.', 'Say why: /ephyra lock cp1 disks are being replaced');
-    }
     const now = this.#now();
-    const locked = await claimed(
-      this.#deps.store.update((draft) => {
-        draft.locks = draft.locks.filter((lock) => lock.expiresAt === null || lock.expiresAt > now);
-        const held = draft.locks.find(({ scope }) => scope === request.scope);
-        if (held !== undefined) {
-          throw new Refused(
-            'already_locked',
-            `${scopeName(request.scope)} is locked by ${held.owner.display}: ${held.reason}`,
-            `/ephyra unlock${request.scope === 'all' ? '' : ` ${request.scope}`} first, with --steal if it is not yours.`,
-          );
-        }
-        const lock = {
-          id: `lock-${this.#deps.nonce()}`,
-          scope: request.scope,
-          owner: request.by,
-          reason: request.reason.trim(),
-          since: now,
-          expiresAt: request.forMs === undefined ? null : now + request.forMs,
-        };
-        draft.locks.push(lock);
-        return lockView(lock);
-      }),
-    );
+    const id = `lock-${this.#deps.nonce()}`;
+    const locked = await claimed(this.#deps.store.update((draft) => addLock(draft, request, id, now)));
     if (locked.ok) this.#emit({ kind: 'lock', at: now, lock: locked.value, event: 'locked', by: request.by });
     return locked;
   }
@@ -304,28 +258,7 @@ export class DeploymentService implements Deployments {
     const bad = refuseScope(request.scope, this.controlPlanes());
     if (bad !== null) return bad;
     const now = this.#now();
-    const unlocked = await claimed(
-      this.#deps.store.update((draft) => {
-        const lock = draft.locks.find(({ scope }) => scope === request.scope);
-        if (lock === undefined || (lock.expiresAt !== null && lock.expiresAt <= now)) {
-          const others = holding(draft.locks, now).map(({ scope }) => scopeName(scope));
-          throw new Refused(
-            'not_locked',
-            `${scopeName(request.scope)} is not locked.`,
-            others.length === 0 ? 'There are no locks at all.' : `Locked: ${others.join(', ')}.`,
-          );
-        }
-        if (lock.owner.id !== request.by.id && request.steal !== true) {
-          throw new Refused(
-            'lock_held_by_other',
-            `${lock.owner.display} holds the lock on ${scopeName(lock.scope)}: ${lock.reason}`,
-            `Ask them; or take it away: /ephyra unlock${lock.scope === 'all' ? '' : ` ${lock.scope}`} --steal`,
-          );
-        }
-        draft.locks = draft.locks.filter((other) => other !== lock);
-        return lockView(lock);
-      }),
-    );
+    const unlocked = await claimed(this.#deps.store.update((draft) => removeLock(draft, request, now)));
     if (unlocked.ok) this.#emit({ kind: 'lock', at: now, lock: unlocked.value, event: 'unlocked', by: request.by });
     return unlocked;
   }
@@ -366,23 +299,9 @@ export class DeploymentService implements Deployments {
   /** Ends approvals and locks whose time has come; to be called every few seconds. */
   async sweep(): Promise<void> {
     const now = this.#now();
-    const state = this.#state();
-    const due = (record: DeepReadonly<StoredDeployment>) =>
-      record.state === 'awaiting_approval' && record.approvalExpiresAt !== null && record.approvalExpiresAt <= now;
-    const over = (lock: DeepReadonly<StoredLock>) => lock.expiresAt !== null && lock.expiresAt <= now;
-    if (!state.locks.some(over) && !state.deployments.some(due)) return;
+    if (!anythingOver(this.#state(), now)) return;
     // Only what this very update ends is told: an approval or an unlock may have come before it.
-    const { expired, overdue } = await this.#deps.store.update((draft) => {
-      const expired = draft.locks.filter(over).map(lockView);
-      draft.locks = draft.locks.filter((lock) => !over(lock));
-      const records = draft.deployments.filter(due);
-      for (const record of records) {
-        record.state = 'expired';
-        record.endedAt = now;
-        record.note = 'Nobody approved it in time.';
-      }
-      return { expired, overdue: records.map(({ id }) => id) };
-    });
+    const { expired, overdue } = await this.#deps.store.update((draft) => endWhatIsOver(draft, now));
     for (const lock of expired) this.#emit({ kind: 'lock', at: now, lock, event: 'expired', by: SYSTEM });
     for (const id of overdue) this.#tell(id, { type: 'expired' });
   }
@@ -428,14 +347,6 @@ export class DeploymentService implements Deployments {
     return new Refused('no_deployment', `There is no deployment ${id} any more.`, 'See them: /ephyra list');
   }
 
-  #changed(found: DeepReadonly<StoredDeployment>): Refused {
-    return new Refused(
-      'wrong_state',
-      `${found.id} is not what it was a moment ago: ${found.note ?? inWords(found.state)}`,
-      'Look at its card, then decide: /ephyra status',
-    );
-  }
-
   /** Null when the marks have been looked at since the start; else the refusal: something may be under way unknown. */
   async #unseen({ source, target }: { source: ControlPlaneName; target: ControlPlaneName }) {
     const why = await this.#deps.recovery.looked(source, target);
@@ -458,16 +369,6 @@ export class DeploymentService implements Deployments {
       'no_deployment',
       'There is no such deployment.',
       `See them: /ephyra list, or start one: /ephyra deploy ${source}→${target}`,
-    );
-  }
-
-  #planFailed(request: DeployRequest, problems: PlanResult['problems']): RefusedAnswer {
-    const count = problems.length === 1 ? 'One thing stands' : `${problems.length} things stand`;
-    return refused(
-      'plan_failed',
-      `${count} in the way of ${request.source}→${request.target}; nothing was changed.`,
-      'Mend what is listed, then deploy again.',
-      problems,
     );
   }
 
@@ -499,7 +400,7 @@ export class DeploymentService implements Deployments {
       },
     };
     const { plan, problems } = await this.#deps.plan(request);
-    if (problems.length > 0) return this.#planFailed(request, problems);
+    if (problems.length > 0) return planFailed(request, problems);
     if (plan !== null && plan.digest === record.digest) return null;
     return refused(
       'digest_changed',
