@@ -1,5 +1,6 @@
 import { STEPS } from '../domain.ts';
 import type { FailureData } from '../errors.ts';
+import { toFailureData } from '../errors.ts';
 import type { NodePorts, Start } from './setup.ts';
 import { nodeSetup } from './setup.ts';
 import { stepState } from './step.ts';
@@ -60,7 +61,10 @@ export function createNodeMachine(ports: NodePorts) {
                   },
                 },
               ],
-              onError: '#stuck',
+              onError: {
+                target: '#stuck',
+                actions: { type: 'remember', params: ({ event }) => toFailureData(event.error) },
+              },
             },
           },
           judging: {

@@ -1,5 +1,6 @@
 import type { Step } from '../domain.ts';
 import type { FailureData } from '../errors.ts';
+import { toFailureData } from '../errors.ts';
 import type { nodeSetup, StepOutcome } from './setup.ts';
 import { REGRESSIONS } from './setup.ts';
 
@@ -29,7 +30,11 @@ export function stepState(machine: NodeSetup, step: Step, next: Step | 'arrived'
             },
             { target: 'judging', actions: { type: 'remember', params: ({ event }) => failureOf(step, event.output) } },
           ],
-          onError: { target: '#stuck' },
+          // Ports give failures as data; what they throw all the same must not leave a node stuck without a reason.
+          onError: {
+            target: '#stuck',
+            actions: { type: 'remember', params: ({ event }) => toFailureData(event.error) },
+          },
         },
       },
       judging: {
