@@ -28,9 +28,9 @@ export type WorldEffect =
   | { readonly kind: 'deploy-fails' }
   /** The node waits for its agent for ever, the server stays BUILD. */
   | { readonly kind: 'deploy-hangs' }
-  /** The conductor dies in the deploy: node `deploy failed` with instance_uuid set, server BUILD for ever. */
+  /** The conductor dies in the deploy: node `deploy failed` with instance_uuid set; server BUILD for ever, without node. */
   | { readonly kind: 'deploy-lost' }
-  /** The same, and Nova has noticed: server ERROR without host and node, which names it all the same. */
+  /** The same, and Nova has noticed: server ERROR, without node as well. */
   | { readonly kind: 'deploy-aborted' }
   | { readonly kind: 'no-valid-host' }
   /** `manage` cannot reach the BMC: back to `enroll` with last_error. */

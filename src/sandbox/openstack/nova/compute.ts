@@ -153,7 +153,7 @@ export function createCompute(getContext: () => Context): Compute {
       const now = instanceOf(id);
       if (now === undefined || now.taskState !== 'spawning') return;
       if (outcome === 'active') activate(now);
-      else if (outcome === 'lost') change(id, { taskState: null });
+      else if (outcome === 'lost') change(id, { taskState: null, node: null, addresses: {} });
       else if (outcome === 'aborted') {
         release(now);
         fail(id, `Build of instance ${id} aborted: Unable to establish connection to Ironic`, {

@@ -158,7 +158,12 @@ describe('a fault of the world', () => {
     made.plane.faults.add({ effect: { kind: 'deploy-lost' } });
     const id = await boot(made);
     await made.clock.advance(100_000);
-    expect(await server(made, id)).toMatchObject({ status: 'BUILD', 'OS-EXT-STS:task_state': null });
+    expect(await server(made, id)).toMatchObject({
+      status: 'BUILD',
+      'OS-EXT-STS:task_state': null,
+      'OS-EXT-SRV-ATTR:hypervisor_hostname': null,
+      addresses: {},
+    });
     await made.nova('DELETE', `/servers/${id}`);
     await made.clock.advance(1000);
     expect((await made.nova('GET', `/servers/${id}`)).status).toBe(404);
