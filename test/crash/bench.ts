@@ -61,7 +61,7 @@ export async function setUp(story: Story, folder: string): Promise<Bench> {
     maxUnavailable: 1,
     poll: POLL,
     soak: POLL,
-    verify: { checks: 2, interval: POLL },
+    verify: { checks: 1, interval: POLL },
     backoff: '100ms',
   });
   const commands = await installCommands(sandbox, folder);

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { setUp } from './bench.ts';
 import { Pool } from './child.ts';
 import { Player } from './play.ts';
-import { nameOf, pointsOf, targetOf } from './points.ts';
+import { nameOf, pointsOf, targetOf, withoutCommon } from './points.ts';
 import { storyCalled } from './stories.ts';
 
 /** Killed at all of these in one deployment, one process after the other. `npm run test:crash` kills at every point there is. */
@@ -98,6 +98,25 @@ describe('points', () => {
       'before | a GET /y < a PUT /x #4',
     ]);
     expect(merged).toBe(3);
+  });
+
+  test('that are the same before stories part are in one of them only', () => {
+    const list = (story: string, keys: string[]) => ({
+      points: keys.map((key) => ({ story, key, count: 1, fresh: key.includes('auth.test') })),
+      merged: 0,
+    });
+    const same = ['before | a GET /x < begin', 'before | a POST /auth.test'];
+    const { lists, common } = withoutCommon([
+      list('one', [...same, 'before | a PUT /x']),
+      list('two', [...same, 'before | a PUT /x', 'before | a GET /y < begin', 'before | a GET /x < a PUT /x']),
+    ]);
+    expect(common).toBe(2);
+    expect(lists[0]?.points).toHaveLength(3);
+    expect(lists[1]?.points.map(({ key }) => key)).toEqual([
+      'before | a PUT /x',
+      'before | a GET /y < begin',
+      'before | a GET /x < a PUT /x',
+    ]);
   });
 
   test('have names that can be given back', () => {

@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { createRandom } from '../support/world/random.ts';
 import type { Point } from './points.ts';
-import { KINDS, kindOf, nameOf, targetOf } from './points.ts';
+import { KINDS, kindOf, nameOf, targetOf, withoutCommon } from './points.ts';
 import { STORIES, storyCalled } from './stories.ts';
 import type { Enumerated, Failure, Task } from './sweep.ts';
 import { JOBS, repeatOf, Sweep } from './sweep.ts';
@@ -82,8 +84,12 @@ async function all(): Promise<boolean> {
   const seed = values.seed === undefined ? Date.now() % 1_000_000 : numberOf('seed', values.seed);
   const sweep = new Sweep(stories, Math.ceil(jobs / 2));
   try {
-    const lists = await Promise.all(stories.map((story) => sweep.enumerate(story)));
-    for (const list of lists) tell(list);
+    const found = await Promise.all(stories.map((story) => sweep.enumerate(story)));
+    for (const list of found) tell(list);
+    const { lists, common } = withoutCommon(found);
+    if (common > 0)
+      console.log(`${common} of these are the same in several stories, which have not parted yet: one has them`);
+    const runBegan = performance.now();
     const points = lists
       .flatMap((list) => list.points)
       .filter((point) => !values.kind || kindOf(point) === values.kind);
@@ -94,7 +100,7 @@ async function all(): Promise<boolean> {
     }
     const pairs = Sweep.pairs(lists, numberOf('pairs', values.pairs), seed);
     console.log(`${points.length} points, and ${pairs.length} pairs by --seed ${seed}; ${jobs} deployments at a time`);
-    const tasks: Task[] = [...points.map((point) => ({ point, second: null, tries: 0 })), ...pairs];
+    const tasks = inAnyOrder([...points.map((point) => ({ point, second: null, tries: 0 })), ...pairs], seed);
     let toldAt = performance.now();
     let failuresTold = 0;
     await sweep.run(tasks, jobs, (left) => {
@@ -106,7 +112,7 @@ async function all(): Promise<boolean> {
       toldAt = performance.now();
       const done = tasks.length - left;
       const seconds = (toldAt - began) / 1000;
-      const eta = Math.round((seconds / Math.max(1, done)) * left);
+      const eta = Math.round(((toldAt - runBegan) / 1000 / Math.max(1, done)) * left);
       console.log(
         `${done} of ${tasks.length} in ${Math.round(seconds)} s, ${sweep.failures.length} failed, about ${eta} s left`,
       );
@@ -119,12 +125,32 @@ async function all(): Promise<boolean> {
         `${sweep.processes} processes; ${sweep.again} runs did not come by their point and were repeated; ` +
         `${sweep.merged} last repeats of a read were the first; of the pairs the second kill was reached in ${sweep.seconds.reached}`,
     );
-    console.log(
-      `${Math.round((performance.now() - began) / 1000)} s, ${Math.round(process.cpuUsage().user / 1e6)} s of CPU for the emulators`,
-    );
+    console.log(`${Math.round((performance.now() - began) / 1000)} s, ${cpuSeconds()} s of CPU`);
     return finish(sweep);
   } finally {
     await sweep.close();
+  }
+}
+
+/** So that what is wrong with one part of a deployment shows early, and the time left can be told. */
+function inAnyOrder(tasks: readonly Task[], seed: number): Task[] {
+  const order = createRandom(seed).fork('order');
+  return tasks
+    .map((task) => ({ task, rank: order.next() }))
+    .sort((one, other) => one.rank - other.rank)
+    .map(({ task }) => task);
+}
+
+/** Of this process and of those that it has started and that have ended. */
+function cpuSeconds(): string {
+  const { user, system } = process.cpuUsage();
+  const own = (user + system) / 1e6;
+  try {
+    // After the name, the 14th and 15th are what children have used, in hundredths of a second.
+    const fields = readFileSync('/proc/self/stat', 'utf8').split(') ').at(-1)?.split(' ') ?? [];
+    return String(Math.round(own + (Number(fields[13]) + Number(fields[14])) / 100));
+  } catch {
+    return `${Math.round(own)} (without Ephyra's)`;
   }
 }
 

@@ -68,3 +68,22 @@ export function pointsOf(
   }
   return { points, merged };
 }
+
+/** The phase before the first write to a cloud. */
+const BEGIN = ' < begin';
+
+/**
+ * Leaves out of all lists but the first what is the same in all stories, whatever comes later: reads before anything is
+ * written to a cloud, and what only a start does.
+ */
+export function withoutCommon<T extends PointList>(
+  lists: readonly T[],
+): { readonly lists: readonly T[]; readonly common: number } {
+  const [first, ...others] = lists;
+  const known = new Set(first?.points.map(nameOf));
+  const isCommon = (point: Point) => (point.fresh || point.key.endsWith(BEGIN)) && known.has(nameOf(point));
+  const rest = others.map((list) => ({ ...list, points: list.points.filter((point) => !isCommon(point)) }));
+  const count = (all: readonly T[]) => all.reduce((sum, { points }) => sum + points.length, 0);
+  const left = first === undefined ? rest : [first, ...rest];
+  return { lists: left, common: count(lists) - count(left) };
+}
