@@ -242,7 +242,16 @@ export async function wire(
           maxUnavailable: options?.maxUnavailable ?? config.deployment.maxUnavailable,
           only: options?.nodes ?? null,
         },
-        { controlPlanes, roles: config.roles, secrets, survey, catalogue, plugin, clock },
+        {
+          controlPlanes,
+          roles: config.roles,
+          secrets,
+          survey,
+          catalogue,
+          plugin,
+          clock,
+          onPorts: (at, ports) => definitions.witness(at, ports),
+        },
       );
       // A message to a person has room for some of them, the log has all.
       if (result.problems.length > 0) log.warn({ source, target, problems: result.problems }, 'plan refused');

@@ -27,6 +27,8 @@ export class Definitions {
   readonly #clock: Clock;
   readonly #withPortgroups = new Map<ControlPlaneName, { at: number; uuids: Promise<ReadonlySet<NodeUuid>> }>();
   readonly #read = new Map<string, { at: number; definition: Definition }>();
+  /** By control plane and node: uuids of ports that a list of all ports has shown. */
+  readonly #witnessed = new Map<string, ReadonlySet<string>>();
 
   constructor(controlPlanes: ReadonlyMap<ControlPlaneName, ControlPlane>, secrets: SecretsOf, clock: Clock) {
     this.#controlPlanes = controlPlanes;
@@ -48,7 +50,7 @@ export class Definitions {
     const node = await ironic.getNode(uuid);
     if (node === null) return null;
     const [ports, portgroups] = await Promise.all([
-      ironic.listPorts({ node: uuid }),
+      this.#portsOf(uuid, at),
       // A copy of a node without portgroups was made without any: nothing that could be lost.
       original?.portgroups.length === 0 ? [] : this.#portgroupsOf(uuid, at),
     ]);
@@ -63,6 +65,24 @@ export class Definitions {
     const definition = { node: { ...node, driver_info: driverInfo }, ports, portgroups, traits: node.traits ?? [] };
     this.#read.set(key, { at: asked, definition });
     return definition;
+  }
+
+  /**
+   * A list that lacks a port tells nobody, and what it lacks would be lost with the original. So whoever has listed all
+   * ports is a witness: what the list of one node does not show of what was there then is asked for once more.
+   */
+  witness(at: ControlPlaneName, ports: readonly PortDetail[]): void {
+    const byNode = new Map<NodeUuid, Set<string>>();
+    for (const { node_uuid: node, uuid } of ports) byNode.set(node, (byNode.get(node) ?? new Set()).add(uuid));
+    for (const [node, uuids] of byNode) this.#witnessed.set(`${at} ${node}`, uuids);
+  }
+
+  async #portsOf(uuid: NodeUuid, at: ControlPlaneName): Promise<readonly PortDetail[]> {
+    const { ironic } = this.#cloud(at);
+    const ports = await ironic.listPorts({ node: uuid });
+    const listed = new Set(ports.map((port) => port.uuid));
+    const missing = [...(this.#witnessed.get(`${at} ${uuid}`) ?? [])].some((port) => !listed.has(port));
+    return missing ? union(ports, await ironic.listPorts({ node: uuid })) : ports;
   }
 
   /** Few nodes have any: one list for all is read now and then, and a node that is in it is asked for itself. */
@@ -94,8 +114,8 @@ export class Definitions {
   }
 
   /**
-   * Whether the copy is complete, so that the original may go. The original's ports are listed again for it: a list that
-   * lacks one tells nobody, and what the copy was made from is no witness to its being whole.
+   * Whether the copy is complete, so that the original may go. Without a witness to the original's ports they are listed
+   * again for it: what the copy was made from is none.
    */
   async equal(_session: NodeSession, move: Move, notBefore: number): Promise<boolean> {
     return (await this.#differences(move, notBefore, true)).length === 0;
@@ -106,7 +126,7 @@ export class Definitions {
     const before = this.#read.get(key);
     const original = await this.of(move.uuid, move.from, notBefore);
     const known = this.#read.get(key);
-    const again = listAgain && known !== undefined && known === before;
+    const again = listAgain && known !== undefined && known === before && !this.#witnessed.has(key);
     // Of the copy only what was read after the last write counts; it is read anew each time.
     this.#read.delete(`${move.to} ${move.uuid}`);
     const [copy, ports] = await Promise.all([

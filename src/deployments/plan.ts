@@ -12,7 +12,7 @@ import type { ControlPlane } from '../openstack/control-plane.ts';
 import { OpenStackError, toFailure } from '../openstack/errors.ts';
 import type { Clock } from '../openstack/http.ts';
 import { toNodeFacts } from '../openstack/ironic/facts.ts';
-import type { NodeDetail } from '../openstack/ironic/schema.ts';
+import type { NodeDetail, PortDetail } from '../openstack/ironic/schema.ts';
 import { findMaskedSecrets, overlaySecrets } from '../openstack/ironic/secrets.ts';
 import { digestOf } from './digest.ts';
 import { checkTarget, listed } from './preflight.ts';
@@ -26,6 +26,8 @@ export interface PlanDeps {
   readonly catalogue: Catalogue;
   readonly plugin: ApplicationPlugin;
   readonly clock: Clock;
+  /** Told of all ports of the source. */
+  readonly onPorts?: (at: ControlPlaneName, ports: readonly PortDetail[]) => void;
 }
 
 export interface PlanQuestion {
@@ -125,6 +127,7 @@ async function selectNodes(
     problems.push({ field: `${source}.nova`, message: instances.answer.why, remedy: 'Repair it, then deploy again.' });
   }
   if (nodes === null || ports === null || !instances.answer.ok) return nothing;
+  deps.onPorts?.(source, ports);
   const macsOf = new Map<string, string[]>();
   for (const port of ports) {
     macsOf.set(port.node_uuid, [...(macsOf.get(port.node_uuid) ?? []), port.address.toLowerCase()]);
