@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Violation } from '../support/invariants/invariant.ts';
+import { OnePowerManager } from '../support/invariants/power.ts';
 import { KEYSTONE_PASSWORD } from '../support/world/config.ts';
 import { Meddler } from '../support/world/meddler.ts';
 import { begin, insist, play } from '../support/world/people.ts';
@@ -95,6 +96,29 @@ describe('each invariant finds what breaks it', () => {
       meddler.request('cp2', 'ironic', 'PUT', `/v1/nodes/${uuid}/states/provision`, { target: 'manage' });
     });
     expect(violation?.invariant).toBe('one power manager');
+  });
+
+  it('one power manager: the machines themselves know who could have switched them, at every instant', async () => {
+    const world = new World({ nodes: 1, masters: 0 });
+    await world.start();
+    expect(await play(world)).toBe('completed');
+    const uuid = world.uuid('node-01');
+    const history = world.invariant(OnePowerManager)?.bmc.history(uuid) ?? [];
+    // From the one to nobody, and from nobody to the other.
+    expect(history.map(({ managers }) => managers)).toEqual([['cp1'], [], ['cp2']]);
+    const [, gone, there] = history.map(({ since }) => since);
+    const served = (write: string) => world.writes.find((call) => call.write === write)?.servedAt;
+    expect(gone).toBe(served('delete node'));
+    expect(there).toBe(served('manage'));
+  });
+
+  it('same nodes after a kill: a deployment that goes on with others', async () => {
+    const violation = await broken((world) => {
+      const [one] = world.disk.deployments;
+      if (one === undefined) throw new Error('no deployment');
+      world.tellStored({ ...world.disk, deployments: [{ ...one, nodes: one.nodes.slice(1) }] });
+    });
+    expect(violation?.invariant).toBe('same nodes after a kill');
   });
 
   it('evidence before destruction: nobody has looked', async () => {
