@@ -15,14 +15,26 @@ export class NoRepeatedDestruction implements Invariant {
   /** When the last whole list that a process has received was asked for, by process, service and control plane. */
   readonly #looked = new Map<string, number>();
 
+  /** Whose last list was one from the past: by process, service and control plane. */
+  readonly #behind = new Set<string>();
+  /** Who was told of a success: by process and what was done to what. */
+  readonly #heard = new Set<string>();
+
   constructor(world: Watched) {
     this.#world = world;
   }
 
   delivered(call: Call): void {
-    if (call.method !== 'GET' || call.status !== 200 || call.stale) return;
+    const done = this.#keyOf(call);
+    if (done !== null && isAccepted(call)) this.#heard.add(`${call.process} ${done}`);
+    if (call.method !== 'GET' || call.status !== 200) return;
     if (call.service !== 'ironic' && call.service !== 'nova') return;
     const key = `${call.process} ${call.at} ${call.service}`;
+    if (call.stale) {
+      this.#behind.add(key);
+      return;
+    }
+    this.#behind.delete(key);
     this.#looked.set(key, Math.max(this.#looked.get(key) ?? 0, call.servedAt ?? 0));
   }
 
@@ -30,7 +42,10 @@ export class NoRepeatedDestruction implements Invariant {
     const key = this.#keyOf(call);
     const success = key === null ? undefined : this.#done.get(key);
     if (success === undefined) return;
-    const looked = this.#looked.get(`${call.process} ${call.at} ${call.service}`) ?? 0;
+    const who = `${call.process} ${call.at} ${call.service}`;
+    // Who was never told of the success, and whose newest list is from before it, cannot know.
+    if (this.#behind.has(who) && !this.#heard.has(`${call.process} ${key}`)) return;
+    const looked = this.#looked.get(who) ?? 0;
     if (looked > success) {
       this.#world.violate(this.name, `${describe(call)}: it had succeeded ${this.#world.time.now() - success} ms ago`);
     }
@@ -38,8 +53,7 @@ export class NoRepeatedDestruction implements Invariant {
 
   served(call: Call): void {
     const key = this.#keyOf(call);
-    const accepted = call.status !== null && call.status >= 200 && call.status < 300;
-    if (key !== null && accepted) this.#done.set(key, this.#world.time.now());
+    if (key !== null && isAccepted(call)) this.#done.set(key, this.#world.time.now());
   }
 
   changed({ kind, uuid, after }: Parameters<NonNullable<Invariant['changed']>>[0]): void {
@@ -59,3 +73,5 @@ export class NoRepeatedDestruction implements Invariant {
     return write === 'power off' ? null : `${write} ${at} ${node} ${serial ?? 'gone'}`;
   }
 }
+
+const isAccepted = ({ status }: Call): boolean => status !== null && status >= 200 && status < 300;
