@@ -17,11 +17,14 @@ export interface Told {
   readonly stale: boolean;
   /** It is what the answer to a write said. */
   readonly written: boolean;
+  /** Orders what was asked in the same millisecond. */
+  readonly id: number;
   /** Null: not there. */
   readonly node: NodeSaid | null;
 }
 
 interface Listing {
+  readonly id: number;
   readonly sentAt: number;
   readonly servedAt: number;
   readonly stale: boolean;
@@ -60,27 +63,34 @@ export class Knowledge {
     } else if (sub === undefined && (call.status === 200 || call.status === 404)) {
       const node = call.status === 404 ? null : said(body as Json);
       const { sentAt, servedAt, stale } = call;
-      this.#single.set(keyOf(call.process, call.at, id), { sentAt, servedAt, stale, written: false, node });
+      this.#single.set(keyOf(call.process, call.at, id), {
+        id: call.id,
+        sentAt,
+        servedAt,
+        stale,
+        written: false,
+        node,
+      });
     }
   }
 
   /** The answer to a write that shows the node, or that it is gone, is as good as a look. */
-  #answerOfWrite({ process, at, node, write, status, sentAt, servedAt }: Call, body: Json): void {
+  #answerOfWrite({ id, process, at, node, write, status, sentAt, servedAt }: Call, body: Json): void {
     if (node === null || status === null) return;
     const gone = write === 'delete node' && (status === 204 || status === 404);
     const shown = (write === 'mark' || write === 'patch' || write === 'create node') && status < 300;
     if (!gone && !shown) return;
-    const told = { sentAt, servedAt: servedAt ?? sentAt, stale: false, written: true };
+    const told = { id, sentAt, servedAt: servedAt ?? sentAt, stale: false, written: true };
     this.#single.set(keyOf(process, at, node), { ...told, node: gone ? null : said(body) });
   }
 
   #page(call: Call, query: string, body: Json): void {
     const key = `${call.process} ${call.at}`;
-    const { sentAt, stale } = call;
+    const { id, sentAt, stale } = call;
     // Two lists may be read at the same time; which page belongs to which, only the marker tells. The newest: one that
     // has been given up in its middle waits for ever.
     const begun = this.#pages.get(`${key} ${markerOf(query)}`)?.pop();
-    const pages = begun ?? { sentAt, servedAt: call.servedAt ?? sentAt, stale, nodes: new Map() };
+    const pages = begun ?? { id, sentAt, servedAt: call.servedAt ?? sentAt, stale, nodes: new Map() };
     pages.stale ||= stale;
     for (const node of body['nodes'] as Json[]) pages.nodes.set(String(node['uuid']), said(node));
     const next = typeof body['next'] === 'string' ? markerOf(body['next']) : null;
@@ -104,9 +114,11 @@ export class Knowledge {
     if (list === undefined) return single;
     // The answer to a write shows what is after it, however early it was sent.
     const singleAt = single === undefined ? 0 : single.written ? single.servedAt : single.sentAt;
-    if (single !== undefined && singleAt >= list.sentAt) return single;
-    const { sentAt, servedAt, stale, nodes } = list;
-    return { sentAt, servedAt, stale, written: false, node: nodes.get(uuid) ?? null };
+    const { id, sentAt, servedAt, stale, nodes } = list;
+    if (single !== undefined && (singleAt > sentAt || (singleAt === sentAt && (single.written || single.id > id)))) {
+      return single;
+    }
+    return { id, sentAt, servedAt, stale, written: false, node: nodes.get(uuid) ?? null };
   }
 
   membership(process: number, uuid: string): MembershipAnswer | undefined {
