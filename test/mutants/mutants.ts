@@ -7,6 +7,8 @@ export interface Mutant {
   readonly replace: string;
   /** Invariants of which one must find it. */
   readonly foundBy: readonly string[];
+  /** A seed that has found it: it is played first, and the others when it finds it no more. */
+  readonly hint?: number;
 }
 
 const DEFINITIONS = 'definitions present';

@@ -101,21 +101,27 @@ async function plant(mutant: Mutant, copy: string): Promise<() => void> {
 
 const withoutMap = (text: string): string => text.replace(/\n\/\/# sourceMappingURL.*/, '');
 
-const hunt = (copy: string): Promise<Ended> =>
-  node(
-    [
-      join(copy, 'test/simulation/simulate.js'),
-      '--first',
-      ...['--processes', '1', '--seeds', values.seeds, '--base', values.base],
-    ],
-    ROOT,
-  );
+/** So many seeds are played around the one that is hinted at. */
+const AROUND = 3;
+
+async function hunt(copy: string, { hint }: Mutant): Promise<Ended> {
+  const play = (base: string, seeds: string): Promise<Ended> =>
+    node(
+      [join(copy, 'test/simulation/simulate.js'), '--first', ...['--processes', '1', '--seeds', seeds, '--base', base]],
+      ROOT,
+    );
+  if (hint !== undefined) {
+    const ended = await play(`${hint}`, `${AROUND}`);
+    if (ended.code !== 0) return ended;
+  }
+  return play(values.base, values.seeds);
+}
 
 /** True when it was found. */
 async function tryOut(mutant: Mutant, copy: string): Promise<boolean> {
   const mend = await plant(mutant, copy);
   const began = performance.now();
-  const { code, output } = await hunt(copy);
+  const { code, output } = await hunt(copy, mutant);
   mend();
   const seconds = Math.round((performance.now() - began) / 1000);
   const found = /^found seed (\d+): ([^:]+):/m.exec(output);
