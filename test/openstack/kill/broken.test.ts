@@ -134,8 +134,8 @@ describe('broken services', () => {
     expect(await homeOf(arriving)).toBe(from);
     const before = await scene.server(from, leaving);
     const deployed = scene.deploy(`/ephyra deploy ${from}→${to} --nodes ${leaving},${arriving}`);
-    // Deleted with data on it that only it has, any server would hurt Hadoop for good, with or without Ephyra: one that
-    // has just left, and one that has not come yet.
+    // Deleted with data on it that only it has, any server would hurt Hadoop for good, with or without Ephyra: so one that
+    // has just left, and one that Ephyra, dead just then, cannot bring in before it goes.
     const isOut = async () => ['out', 'stopped'].includes(hadoopState(leaving));
     await scene.until(`Hadoop has let ${leaving} go`, 120_000, isOut, 50);
     await scene.deleteServer(from, before?.id ?? '');
@@ -143,8 +143,12 @@ describe('broken services', () => {
     await deployed;
     const isBuilding = async () => (await scene.server(to, arriving))?.status === 'BUILD';
     await scene.until(`${arriving} has a server in ${to}`, 300_000, isBuilding, 200);
-    await scene.deleteServer(to, (await scene.server(to, arriving))?.id ?? '');
-    scene.say(`somebody deleted the server of ${arriving} in ${to}`);
+    await scene.stage.ephyra.kill();
+    const deleted = (await scene.server(to, arriving))?.id ?? '';
+    await scene.deleteServer(to, deleted);
+    scene.say(`Ephyra was killed, and somebody deleted the server of ${arriving} in ${to}`);
+    await scene.until('it is gone', 120_000, async () => (await scene.server(to, arriving))?.id !== deleted);
+    await scene.stage.ephyra.start(60_000);
 
     expect((await scene.ended(PATIENCE_MS)).state).toBe('completed');
     await expectWhole({ [leaving]: to, [arriving]: to });
