@@ -50,6 +50,7 @@ async function work(spec: string): Promise<void> {
   const [base = 0, count = 0, step = 1, offset = 0] = spec.split(',').map(Number);
   // Whoever asked for the outcomes has gone: nobody would ever stop it.
   process.once('disconnect', () => process.exit(0));
+  process.channel?.unref();
   // Thousands of errors are made that nobody looks at; whoever plays a seed again has their traces.
   Error.stackTraceLimit = 0;
   let outcomes: Outcome[] = [];
