@@ -55,6 +55,8 @@ const MAX_PER_MESSAGE = 100;
 const MAX_NOTICES = 50;
 /** A deployment that ended so shortly before a restart may still show its last but one state. */
 const RECENT_MS = 24 * 3_600_000;
+/** After a start, the cards of such deployments are drawn one after the other: there is room for what happens now between them. */
+const PAST_CARD_MS = 2_500;
 
 export function createBoard(setup: {
   readonly deployments: Pick<Deployments, 'list' | 'rememberThread'>;
@@ -307,11 +309,18 @@ export function createBoard(setup: {
       }
     },
     resume() {
+      const now = clock.now();
+      const ended: { readonly view: DeploymentView; readonly endedAt: number }[] = [];
       for (const view of deployments.list()) {
-        const ended = FINAL_STATES.includes(view.state);
-        if (ended && (view.thread === null || view.endedAt === null || clock.now() - view.endedAt > RECENT_MS))
-          continue;
-        wantCard(entryOf(view, clock.now(), false));
+        const { state, thread, endedAt } = view;
+        if (!FINAL_STATES.includes(state)) wantCard(entryOf(view, now, false));
+        else if (thread !== null && endedAt !== null && now - endedAt <= RECENT_MS) ended.push({ view, endedAt });
+      }
+      ended.sort((one, other) => other.endedAt - one.endedAt);
+      for (const [index, { view }] of ended.entries()) {
+        const entry = entryOf(view, now, false);
+        const key = `card:${view.id}`;
+        outbox.want(entry.place?.channel ?? channel, key, (index + 1) * PAST_CARD_MS, () => sendCard(entry));
       }
     },
     redraw(view) {

@@ -282,6 +282,31 @@ describe('after a restart', () => {
     expect(world.web.parents[0]?.message.text).toContain('COMPLETED');
   });
 
+  it('what runs is shown before the many that have ended, and is not held up by them', async () => {
+    const world = setup(1);
+    for (let i = 0; i < 20; i += 1) {
+      const past = await deployed(world);
+      await moveAll(world, past);
+      await world.clock.pass(20_000);
+    }
+    const id = await deployed(world);
+    await world.clock.pass(10_000);
+    world.kill();
+    world.deployments.turn('rolling', id);
+    const before = world.web.calls.length;
+    world.start().board.resume();
+    await world.clock.pass(1_200);
+    const card = () =>
+      world.web.parents.find(({ message }) => message.text === cardText(world.deployments.get(id) as never));
+    expect(card()).toBeDefined();
+    await world.clock.pass(8_000);
+    world.deployments.turn('stopping', id);
+    await world.clock.pass(3_000);
+    expect(card()).toBeDefined();
+    await world.clock.pass(60_000);
+    expect(world.web.calls.length - before).toBeGreaterThanOrEqual(20);
+  });
+
   it('old deployments are left as they are', async () => {
     const world = setup();
     const id = await deployed(world);
