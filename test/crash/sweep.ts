@@ -190,7 +190,7 @@ export class Sweep {
 }
 
 /** How many deployments at a time: they mostly wait. */
-export const JOBS = 4 * availableParallelism();
+export const JOBS = 6 * availableParallelism();
 
 export const repeatOf = ({ point, second }: Task): string =>
   `npm run test:crash -- --story ${point.story} --point '${nameOf(point as Target)}'${point.fresh ? ' --fresh' : ''}${second === null ? '' : ` --second ${second}`}`;
