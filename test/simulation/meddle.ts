@@ -116,6 +116,11 @@ const DEEDS: Deeds = {
     world.application.faults.lies.add(uuid);
     later(what.forMs, () => void world.application.faults.lies.delete(uuid));
   },
+  'replica behind'({ world, what, later }) {
+    if (world.options.history !== true) return;
+    world.network.lag(what.at, what.ms);
+    later(what.forMs, () => world.network.lag(what.at, null));
+  },
   'disk full'({ world, what, later }) {
     world.diskRefuses = 'ENOSPC: no space left on device';
     later(what.forMs, () => {

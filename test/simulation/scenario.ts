@@ -27,6 +27,8 @@ export type Meddling =
   | { readonly do: 'boot on node'; readonly node: number }
   | { readonly do: 'application lies'; readonly node: number; readonly forMs: number }
   /** A service is stopped and started: who waits for its answer gets none, and for a while nobody listens. */
+  /** Only where the world keeps its past. */
+  | { readonly do: 'replica behind'; readonly at: string; readonly ms: number; readonly forMs: number }
   | { readonly do: 'disk full'; readonly forMs: number }
   | { readonly do: 'restart service'; readonly at: string; readonly service: RestartedService; readonly forMs: number }
   | { readonly do: 'abort' | 'stop' | 'deploy beside' };
@@ -67,6 +69,7 @@ export function scenarioOf(seed: number): Scenario {
   const some = (most: number) => (trouble === 0 ? 0 : random.between(0, Math.round((most * trouble) / 2)));
   const list = <T>(count: number, make: () => T): T[] => Array.from({ length: count }, make);
   const latency = random.pick([0, 20, 300, 3_000]);
+  const meddling = list(some(2), () => ({ atMs: span(), what: meddlingOf(random, nodes) }));
   return {
     seed,
     options: {
@@ -84,7 +87,7 @@ export function scenarioOf(seed: number): Scenario {
       drainMs: [500, random.pick([2_000, 20_000])],
       ...(random.chance(0.2) ? { tokenLifetimeMs: random.between(15_000, 120_000) } : {}),
       shuffle: random.chance(0.7),
-      history: trouble > 0 && random.chance(0.4),
+      history: (trouble > 0 && random.chance(0.4)) || meddling.some(({ what }) => what.do === 'replica behind'),
       ownMetrics: random.chance(0.05),
       logLevel: random.chance(0.15) ? 'debug' : 'warn',
       ...(random.chance(0.15) ? { pageLimit: random.between(1, 4) } : {}),
@@ -98,7 +101,7 @@ export function scenarioOf(seed: number): Scenario {
       point: random.between(1, 60 * nodes),
       downMs: random.pick([0, 500, 5_000, 60_000, 600_000]),
     })).sort((a, b) => a.point - b.point),
-    meddling: list(some(2), () => ({ atMs: span(), what: meddlingOf(random, nodes) })),
+    meddling,
     rivals: random.chance(0.03) ? rivalryOf(random.fork('rivals')) : [],
   };
 }
@@ -196,6 +199,12 @@ function meddlingOf(random: Random, nodes: number): Meddling {
     () => ({ do: 'boot on node', node }),
     () => ({ do: 'application lies', node, forMs }),
     () => ({ do: 'disk full', forMs }),
+    () => ({
+      do: 'replica behind',
+      at: random.pick(['cp1', 'cp2']),
+      ms: random.between(2_000, 30_000),
+      forMs: random.between(2_000, 40_000),
+    }),
     () => ({
       do: 'restart service',
       at: random.pick(['cp1', 'cp2']),

@@ -89,6 +89,7 @@ export const KINDS: readonly string[] = [
   'application lies',
   'restart service',
   'disk full',
+  'replica behind',
   'Ephyras: freeze',
   'Ephyras: thaw',
   'Ephyras: kill',

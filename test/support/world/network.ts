@@ -68,6 +68,7 @@ export interface Caller {
 export class Network {
   #count = 0;
   readonly #flights = new Set<{ readonly call: Call; cut: boolean }>();
+  readonly #lags = new Map<string, number>();
   readonly #setup: NetworkSetup;
 
   constructor(setup: NetworkSetup) {
@@ -76,6 +77,12 @@ export class Network {
 
   get requests(): number {
     return this.#count;
+  }
+
+  /** From now on all reads of a control plane are answered from the world of `ms` ago, as by a replica that is behind. */
+  lag(at: string, ms: number | null): void {
+    if (ms === null) this.#lags.delete(at);
+    else this.#lags.set(at, ms);
   }
 
   /** Breaks all connections to a service: who waits for an answer hears nothing of it any more. */
@@ -167,11 +174,12 @@ export class Network {
       return refusal(disturbance);
     }
     if (disturbance?.do === 'late request') await this.#pass(disturbance.ms);
-    if (disturbance?.do === 'stale' && call.write === null) {
+    const behindMs = disturbance?.do === 'stale' ? disturbance.ms : this.#lags.get(call.at);
+    if (behindMs !== undefined && call.write === null) {
       call.stale = true;
       plane.faults.add({
         match: { service: call.service, method: call.method, path: `^${literal(call.path)}$` },
-        effect: { kind: 'stale', ms: disturbance.ms },
+        effect: { kind: 'stale', ms: behindMs },
       });
     }
     // A connection that was broken meanwhile carries nothing any more.
