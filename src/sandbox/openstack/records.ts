@@ -119,6 +119,8 @@ export interface InstanceRecord {
   readonly status: 'BUILD' | 'ACTIVE' | 'SHUTOFF' | 'ERROR' | 'DELETED';
   readonly vmState: 'building' | 'active' | 'stopped' | 'error' | 'deleted';
   readonly taskState: string | null;
+  /** Its delete came too early, waits for the end of the boot, and is seen nowhere meanwhile. */
+  readonly doomed?: true;
   readonly powerState: number;
   /** Ironic node on which it is or is being built. */
   readonly node: string | null;

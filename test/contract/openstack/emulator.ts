@@ -26,7 +26,7 @@ export async function emulatorBackend(): Promise<Backend> {
       deploy: 60,
       teardown: 20,
       schedule: 10,
-      network: 10,
+      network: 200,
       purge: 20,
       lockRetry: 20,
       resourceInterval: 1000,

@@ -234,6 +234,29 @@ export function novaDeleteCases(): readonly Case[] {
       },
     },
     {
+      id: 'nova.delete.early',
+      call: 'nova DELETE /v2.1/servers/{server} -> 204, then ACTIVE, then 404',
+      says: 'a delete in `networking` waits for the end of the boot: the server is ACTIVE without a task before it goes',
+      run: async (world) => {
+        await world.until('the node to be schedulable', async () => (await inventory(world, STOPPED))?.reserved === 0);
+        const { id } = ok(await boot(world, STOPPED), 202).body.server;
+        const look = async () => {
+          const { status, body } = await world.server(id);
+          return status === 404 ? 'gone' : `${body.server.status} ${body.server['OS-EXT-STS:task_state']}`;
+        };
+        await world.until('networking', async () => (await look()) === 'BUILD networking');
+        expect((await world.cloud.nova('DELETE', `/servers/${id}`)).status).toBe(204);
+        const seen: string[] = [];
+        await world.until('the server to be gone', async () => seen.push(await look()) > 0 && seen.at(-1) === 'gone');
+        expect(seen).toContain('ACTIVE null');
+        await world.until(
+          'the node to be free',
+          async () => (await world.node(STOPPED)).provision_state === 'available',
+        );
+        expect((await world.node(STOPPED)).instance_uuid).toBeNull();
+      },
+    },
+    {
       id: 'placement.stale',
       call: 'placement GET /resource_providers/{provider}/inventories -> 200, then 404',
       says: "a deleted node's provider stays until Nova's next look, then is not found",

@@ -139,12 +139,14 @@ export function createCompute(getContext: () => Context): Compute {
     const { conductor, world } = context();
     const instance = instanceOf(id);
     const node = nodeOf(uuid);
-    if (instance === undefined || node === undefined || instance.taskState !== 'networking') return;
+    if (instance === undefined || node === undefined || instance.status === 'DELETED') return;
+    if (instance.taskState !== 'networking' && !instance.doomed) return;
     if (!connect(instance, node)) {
       giveUp(
         id,
         `Build of instance ${id} aborted: No more IP addresses available on network ${instance.networkIds[0] ?? ''}.`,
       );
+      if (instance.doomed) tearDown(id);
       return;
     }
     change(id, { taskState: 'spawning' });
@@ -166,6 +168,7 @@ export function createCompute(getContext: () => Context): Compute {
         conductor.whenFree(uuid, () =>
           conductor.undeploy(uuid, () => conductor.whenFree(uuid, () => giveUp(id, exhausted(id)))),
         );
+      if (now.doomed) context().clock.after(context().settings.delays.network, () => tearDown(id));
     });
   }
 
@@ -233,9 +236,22 @@ export function createCompute(getContext: () => Context): Compute {
   function remove(id: string): void {
     const instance = instanceOf(id);
     if (instance === undefined || instance.taskState === 'deleting' || instance.status === 'DELETED') return;
-    const { clock, conductor } = context();
+    const actions = [newAction('delete', context()), ...instance.actions];
     const neverSpawned = instance.taskState === null && instance.vmState === 'building';
-    change(id, { taskState: 'deleting', actions: [newAction('delete', context()), ...instance.actions] });
+    // The boot goes on, and writes its own task over this one.
+    if (instance.taskState === 'networking') {
+      change(id, { taskState: 'deleting', doomed: true, actions });
+      return;
+    }
+    change(id, { taskState: 'deleting', actions });
+    tearDown(id, neverSpawned);
+  }
+
+  /** Frees the node and forgets the instance. */
+  function tearDown(id: string, neverSpawned = false): void {
+    const instance = instanceOf(id);
+    if (instance === undefined || instance.status === 'DELETED') return;
+    const { clock, conductor } = context();
     const node = nodeOf(instance.node);
     const deployed =
       node !== undefined &&
