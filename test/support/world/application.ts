@@ -66,6 +66,7 @@ export class Application {
   readonly #time: VirtualTime;
   readonly #drainMs: (member: Member) => number;
   readonly #joinMs: (member: Member) => number;
+  readonly #wayMs: () => number;
   readonly #onChange: (change: MemberChange) => void;
   readonly #onAnswer: (answer: MembershipAnswer) => void;
 
@@ -73,12 +74,15 @@ export class Application {
     readonly time: VirtualTime;
     readonly drainMs: (member: Member) => number;
     readonly joinMs: (member: Member) => number;
+    /** Milliseconds that a question takes to it, and its answer back. */
+    readonly wayMs: () => number;
     readonly onChange: (change: MemberChange) => void;
     readonly onAnswer: (answer: MembershipAnswer) => void;
   }) {
     this.#time = setup.time;
     this.#drainMs = setup.drainMs;
     this.#joinMs = setup.joinMs;
+    this.#wayMs = setup.wayMs;
     this.#onChange = setup.onChange;
     this.#onAnswer = setup.onAnswer;
   }
@@ -131,7 +135,11 @@ export class Application {
       if (this.faults.hangs) return new Promise<never>(() => undefined);
       if (this.faults.throws) throw new Error('the application is not to be reached');
       context.signal.throwIfAborted();
-      return value();
+      const [there, back] = [this.#wayMs(), this.#wayMs()];
+      if (there > 0) await time.sleep(there, context.signal);
+      const said = value();
+      if (back > 0) await time.sleep(back, context.signal);
+      return said;
     };
     const waitFor = async (uuid: string, state: MemberState, context: PluginContext): Promise<void> => {
       for (;;) {

@@ -61,6 +61,8 @@ export interface WorldOptions {
   readonly latencyMs?: readonly [number, number];
   readonly drainMs?: readonly [number, number];
   readonly joinMs?: readonly [number, number];
+  /** From and to, for one way of a question to the application. Default 0: it answers at once. */
+  readonly applicationMs?: readonly [number, number];
   readonly tokenLifetimeMs?: number;
   /** Alarms of the same instant go off in any order. */
   readonly shuffle?: boolean;
@@ -161,10 +163,12 @@ export class World {
     const pace = this.random.fork('application');
     const [drainLow, drainHigh] = options.drainMs ?? [1_000, 4_000];
     const [joinLow, joinHigh] = options.joinMs ?? [500, 2_000];
+    const [wayLow, wayHigh] = options.applicationMs ?? [0, 0];
     this.application = new Application({
       time: this.time,
       drainMs: () => pace.between(drainLow, drainHigh),
       joinMs: () => pace.between(joinLow, joinHigh),
+      wayMs: () => (wayHigh === 0 ? 0 : pace.between(wayLow, wayHigh)),
       onChange: (change) => this.#memberChanged(change),
       onAnswer: (answer) => {
         for (const invariant of this.#invariants) invariant.answered?.(answer);
