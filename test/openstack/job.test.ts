@@ -86,7 +86,7 @@ describe('the real job', () => {
     const all = calls.all - before.all;
     const writes = calls.writes - before.writes;
     process.stdout.write(
-      `Calls of the move of ${NODES} nodes, plan included: ${all} (${all / NODES} a node), of which ${writes} writes (${writes / NODES} a node)\n${callsBetween(before, calls)}\n`,
+      `Calls of the move of ${NODES} nodes, plan and leases included: ${all} (${all / NODES} a node), of which ${writes} writes to nodes (${writes / NODES} a node)\n${callsBetween(before, calls)}\n`,
     );
     expect(await cp2.definitions()).toEqual(original);
     expect(await cp1.nodes()).toHaveLength(0);
