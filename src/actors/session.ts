@@ -117,6 +117,13 @@ export class NodeSession {
     return at >= notBefore && at <= this.#now();
   }
 
+  /** A life that began in the future: the clock was set back since, and no new answer would count until it is there again. */
+  #forgetFuture(): void {
+    if (this.#oldest <= this.#now()) return;
+    this.#oldest = this.#now();
+    this.doubt();
+  }
+
   /** Our own last write there was answered with its being gone: better than any list that lacks it. */
   tookAway(at: ControlPlaneName): boolean {
     return this.#learned.get(at)?.node === null;
@@ -129,6 +136,7 @@ export class NodeSession {
 
   /** Gets answers no older than `notBefore` (ms) to everything in `wants`. */
   async look(wants: readonly Want[], move: Move, notBefore: number, questions: NodeQuestions): Promise<void> {
+    this.#forgetFuture();
     await Promise.all(wants.map((want) => this.#lookAt(want, move, notBefore, questions)));
   }
 

@@ -9,8 +9,11 @@ interface Alarm {
   fn: (() => void) | null;
 }
 
-/** Why {@link VirtualTime.run} came back: what was waited for is there, nothing is left to happen, or it is too late. */
-export type Ending = 'done' | 'idle' | 'late';
+/**
+ * Why {@link VirtualTime.run} came back: what was waited for is there, nothing is left to happen, it is too late, or
+ * there is no end to what happens in one and the same instant.
+ */
+export type Ending = 'done' | 'idle' | 'late' | 'stands still';
 
 /**
  * Time that passes only when nothing is left to do now. Alarms go off one by one in order of their time, and all promises
@@ -56,9 +59,11 @@ export class VirtualTime {
   /** Lets time pass until `until` holds, but not beyond `limitMs` from now. */
   async run(until: () => boolean, limitMs: number): Promise<Ending> {
     const end = this.#now + limitMs;
+    let since = 0;
     for (let turn = 1; ; turn += 1) {
       await settled(turn % BREATH === 0);
       if (until()) return 'done';
+      if (turn - since > MOST_AT_ONCE) return 'stands still';
       const next = this.#next();
       if (next === undefined) return 'idle';
       if (next.at > end) {
@@ -66,6 +71,7 @@ export class VirtualTime {
         return 'late';
       }
       pop(this.#heap);
+      if (next.at > this.#now) since = turn;
       this.#now = next.at;
       const { fn } = next;
       next.fn = null;
@@ -84,6 +90,9 @@ export class VirtualTime {
 
 /** Greater than the tie of any alarm that is not aside. */
 const ASIDE = 2 ** 50;
+
+/** Nobody has so much to do at once. */
+const MOST_AT_ONCE = 20_000;
 
 /** After so many alarms the event loop gets its turn, so that the process can be talked to. */
 const BREATH = 256;
