@@ -63,35 +63,46 @@ export async function begin(world: World, wish: Wish = {}): Promise<string> {
   while (world.record?.state === 'awaiting_approval') {
     await world.until(() => world.process !== null, undefined, 'Ephyra');
     const answer = await world.ask((ephyra) => ephyra.approve({ id, by: BOB }));
-    if (answer?.ok === false && answer.refusal.code !== 'wrong_state') {
+    if (answer?.ok !== false) continue;
+    if (answer.refusal.code !== 'wrong_state') {
       await withdraw(world, id);
       throw new Refusal(answer.refusal);
     }
+    await world.pass(1_000);
   }
   return id;
 }
 
 /** Nobody wants what cannot be approved. */
 async function withdraw(world: World, id: string): Promise<void> {
-  const open = () => world.disk.deployments.some((record) => record.id === id && !isEnded(record));
-  while (open()) {
+  const open = () => world.disk.deployments.find((record) => record.id === id && !isEnded(record));
+  for (let tries = 0; open() !== undefined; tries += 1) {
+    if (tries > 10_000) throw new Error(`${id} can be neither approved nor withdrawn`);
     await world.until(() => world.process !== null, undefined, 'Ephyra');
-    await world.ask((ephyra) => ephyra.stop({ id, by: ALICE }));
-    if (open()) await world.pass(10_000);
+    // What stands half-way cannot be stopped.
+    const how = open()?.state === 'found' ? 'abort' : 'stop';
+    await world.ask((ephyra) => ephyra[how]({ id, by: ALICE }));
+    if (open() !== undefined) await world.pass(10_000);
   }
+}
+
+/** Ephyra asks about nodes that stand half-way. */
+const isAsking = (world: World): boolean => world.process !== null && world.record?.state === 'found';
+
+/** Says that nodes that stand half-way go on. Refused while a lock holds, or while the cloud does not answer: asked again. */
+async function letGoOn(world: World): Promise<void> {
+  await world.ask((ephyra) => ephyra.approve({ by: BOB }));
+  if (isAsking(world)) await world.pass(10_000);
 }
 
 /** Whoever is asked meanwhile about nodes that stand half-way says that they go on. */
 async function untilAnswering(world: World, holds: () => boolean, limitMs: number, what: string): Promise<void> {
-  const asked = () => world.process !== null && world.record?.state === 'found';
   const end = world.time.now() + limitMs;
   for (;;) {
-    await world.until(() => holds() || asked(), end - world.time.now(), what);
+    await world.until(() => holds() || isAsking(world), end - world.time.now(), what);
     if (holds()) return;
     if (world.time.now() >= end) throw new Error(`${what} did not happen: people are asked in vain`);
-    await world.ask((ephyra) => ephyra.approve({ by: BOB }));
-    // Refused while a lock holds, or while the cloud does not answer: asked again.
-    if (asked()) await world.pass(10_000);
+    await letGoOn(world);
   }
 }
 
@@ -102,10 +113,16 @@ export async function play(world: World, wish: Wish = {}, limitMs = 24 * 3_600_0
   if (limit !== undefined) {
     await untilAnswering(world, () => hasEnded(world) || moved(world) >= limit, limitMs, `${limit} nodes moved`);
     const intent = wish.abortAfter === undefined ? 'stop' : 'abort';
+    const end = world.time.now() + limitMs;
     while (!hasEnded(world) && world.record?.intent !== intent) {
+      if (world.time.now() >= end) throw new Error(`it could not be asked to ${intent}`);
       await world.until(() => world.process !== null, undefined, 'Ephyra');
       const answer = await world.ask((ephyra) => ephyra[intent]({ by: ALICE }));
-      if (answer?.ok === false && answer.refusal.code !== 'wrong_state') throw new Refusal(answer.refusal);
+      if (answer?.ok !== false) continue;
+      if (answer.refusal.code !== 'wrong_state') throw new Refusal(answer.refusal);
+      // What was found cannot be stopped, as nothing moves: it is decided about first.
+      if (isAsking(world)) await letGoOn(world);
+      else await world.pass(1_000);
     }
   }
   await untilAnswering(world, () => hasEnded(world), limitMs, 'the end');
