@@ -48,14 +48,18 @@ export async function withPatience<T>(
   outer?.throwIfAborted();
   const patience = new AbortController();
   const answered = new AbortController();
-  const onOuter = () => patience.abort(outer?.reason);
-  outer?.addEventListener('abort', onOuter, { once: true });
+  let end: (reason: unknown) => void = () => undefined;
   const over = new Promise<never>((_, reject) => {
-    patience.signal.addEventListener('abort', () => reject(patience.signal.reason), { once: true });
+    end = (reason) => {
+      patience.abort(reason);
+      reject(patience.signal.reason);
+    };
   });
   over.catch(() => undefined);
+  const onOuter = () => end(outer?.reason);
+  outer?.addEventListener('abort', onOuter, { once: true });
   clock.sleep(ms, answered.signal).then(
-    () => patience.abort(tooLong(ms)),
+    () => end(tooLong(ms)),
     () => undefined,
   );
   try {

@@ -246,16 +246,18 @@ async function withTimeout<T>(
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const inner = new AbortController();
-  const timer = timers.setTimeout(() => inner.abort(TIMED_OUT), timeoutMs);
-  const onOuter = () => inner.abort(outer?.reason);
-  if (outer?.aborted) onOuter();
-  outer?.addEventListener('abort', onOuter, { once: true });
+  let end: (reason: unknown) => void = () => undefined;
   const ended = new Promise<never>((_, reject) => {
-    const stop = () => reject(inner.signal.reason ?? new AbortError());
-    if (inner.signal.aborted) stop();
-    inner.signal.addEventListener('abort', stop, { once: true });
+    end = (reason) => {
+      inner.abort(reason);
+      reject(inner.signal.reason);
+    };
   });
   ended.catch(() => {});
+  const timer = timers.setTimeout(() => end(TIMED_OUT), timeoutMs);
+  const onOuter = () => end(outer?.reason);
+  if (outer?.aborted) onOuter();
+  else outer?.addEventListener('abort', onOuter, { once: true });
   try {
     return await Promise.race([ended, work(inner.signal)]);
   } catch (thrown) {
