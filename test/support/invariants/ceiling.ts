@@ -4,21 +4,31 @@ import type { Invariant, Watched } from './invariant.ts';
 
 /**
  * Invariant 4: Ephyra takes no node out of the application when with it more would be out than allowed, counting every
- * node that is out for any reason. (Others may break the ceiling; Ephyra may not add to it.)
+ * node that is out for any reason. (Others may break the ceiling; Ephyra may not add to it. Who went out after the
+ * application's last word before Ephyra asked does not count: nobody can know that.)
  */
 export class UnavailabilityCeiling implements Invariant {
   readonly name = 'unavailability ceiling';
   readonly #world: Watched;
+  /** By member: when it went out without Ephyra's doing. */
+  readonly #outSince = new Map<string, number>();
 
   constructor(world: Watched) {
     this.#world = world;
   }
 
-  member({ before, after, by }: MemberChange): void {
+  member({ before, after, by, knownAt = Number.POSITIVE_INFINITY }: MemberChange): void {
+    if (serves(before) && !serves(after)) {
+      if (by === 'ephyra') this.#outSince.delete(after.uuid);
+      else this.#outSince.set(after.uuid, this.#world.time.now());
+    }
     if (by !== 'ephyra' || after.state !== 'draining' || !serves(before)) return;
     const record = this.#world.record;
     if (record === undefined) return;
-    const out = this.#world.application.members().filter((member) => !serves(member));
+    const out = this.#world.application.members().filter((member) => {
+      const unknown = member.uuid !== after.uuid && (this.#outSince.get(member.uuid) ?? 0) > knownAt;
+      return !serves(member) && !unknown;
+    });
     const limit = record.options.maxUnavailable;
     const names = out.map(({ name, state }) => `${name} (${state})`).join(', ');
     if (out.length > limit) this.#world.violate(this.name, `${out.length} of at most ${limit} are out: ${names}`);

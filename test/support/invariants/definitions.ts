@@ -73,8 +73,12 @@ export class DefinitionsPresent implements Invariant {
   /** What is there now is what is to be kept: at the beginning, and after a person has changed it. */
   accept(uuid: string, mirror: Mirror): void {
     const definition = definitionIn(mirror, uuid);
-    if (definition !== null) this.#original.set(uuid, definition);
-    this.#whole.set(`${mirror.name} ${uuid}`, definition !== null);
+    if (definition === null) return;
+    this.#original.set(uuid, definition);
+    for (const { name } of this.#world.mirrors.values()) {
+      const copy = name === mirror.name ? definition : definitionIn(this.#world.mirror(name), uuid);
+      this.#whole.set(`${name} ${uuid}`, isDeepStrictEqual(copy, definition));
+    }
   }
 
   /** Lets a person change the node in one control plane, and takes the outcome for what is to be kept. */

@@ -1,5 +1,11 @@
 import { Failure } from '../../../machines/errors.ts';
-import type { ApplicationNode, ApplicationPlugin, NodeHealth, PluginContext } from '../../../machines/plugin.ts';
+import type {
+  ApplicationHealth,
+  ApplicationNode,
+  ApplicationPlugin,
+  NodeHealth,
+  PluginContext,
+} from '../../../machines/plugin.ts';
 import type { ProcessTime, VirtualTime } from './time.ts';
 
 /** Administrative state of a member; whether its machine runs is another question. */
@@ -21,7 +27,14 @@ export interface MemberChange {
   readonly after: Member;
   /** Who made it change: Ephyra through the plugin, its machine, time, or a person. */
   readonly by: 'ephyra' | 'machine' | 'time' | 'operator';
+  /** By Ephyra: when the application looked at itself for the last time before Ephyra asked for this. */
+  readonly knownAt?: number;
 }
+
+type Cause = Pick<MemberChange, 'by' | 'knownAt'>;
+
+/** Longer than an answer takes on its way, and what follows from it back again: older is not the last word. */
+const LAST_WORD_MS = 5_000;
 
 /** An answer that Ephyra was given about one node. */
 export interface MembershipAnswer {
@@ -110,12 +123,12 @@ export class Application {
     if (member === undefined) return;
     const where = address ?? member.address;
     if (member.up === up && where === member.address) return;
-    this.#put(uuid, { up, address: where }, 'machine');
+    this.#put(uuid, { up, address: where }, { by: 'machine' });
   }
 
   /** What a person does by hand. */
   operate(uuid: string, state: 'in' | 'out'): void {
-    this.#put(uuid, { state, due: null }, 'operator');
+    this.#put(uuid, { state, due: null }, { by: 'operator' });
   }
 
   /** What hung for this member hangs no more. */
@@ -124,13 +137,14 @@ export class Application {
     this.faults.joinHangs.delete(uuid);
     const member = this.#members.get(uuid);
     if (member === undefined || member.due !== null) return;
-    if (member.state === 'draining') this.#begin(uuid, 'draining', 'out', this.#drainMs(member), 'time');
-    if (member.state === 'joining') this.#begin(uuid, 'joining', 'in', this.#joinMs(member), 'time');
+    if (member.state === 'draining') this.#begin(uuid, 'draining', 'out', this.#drainMs(member), { by: 'time' });
+    if (member.state === 'joining') this.#begin(uuid, 'joining', 'in', this.#joinMs(member), { by: 'time' });
   }
 
   /** The application's side of the contract, for one process. */
   plugin(process: { readonly id: number; readonly time: ProcessTime }): ApplicationPlugin {
     const { time } = process;
+    let toldAt = Number.NEGATIVE_INFINITY;
     const answer = async <T>(context: PluginContext, value: () => T): Promise<T> => {
       if (this.faults.hangs) return new Promise<never>(() => undefined);
       if (this.faults.throws) throw new Error('the application is not to be reached');
@@ -157,7 +171,8 @@ export class Application {
       name: 'scripted',
       removeNode: async (node, context) => {
         if (this.faults.lies.has(node.uuid)) return;
-        await answer(context, () => this.#drain(node.uuid));
+        const knownAt = Math.max(toldAt, this.#time.now() - LAST_WORD_MS);
+        await answer(context, () => this.#drain(node.uuid, knownAt));
         await waitFor(node.uuid, 'out', context);
       },
       addNode: async (node, context) => {
@@ -173,18 +188,23 @@ export class Application {
         this.#onAnswer({ ...asked, answeredAt: this.#time.now(), membership: health.membership });
         return health;
       },
-      verifyApplication: (context) =>
-        answer(context, () => {
-          const away = this.members().filter((member) => !serves(member));
-          const unavailable = away.map(({ name }) => name);
-          const membersInService = this.#members.size - away.length;
-          if (this.faults.silent) return { health: 'unknown', reasons: ['it does not answer'] };
-          const { unhealthy } = this.faults;
-          return unhealthy === null
-            ? { health: 'healthy', reasons: [], unavailable, membersInService }
-            : { health: 'unhealthy', reasons: [unhealthy], unavailable, membersInService };
-        }),
+      verifyApplication: async (context) => {
+        const [health, at] = await answer(context, () => [this.#health(), this.#time.now()] as const);
+        toldAt = at;
+        return health;
+      },
     };
+  }
+
+  #health(): ApplicationHealth {
+    if (this.faults.silent) return { health: 'unknown', reasons: ['it does not answer'] };
+    const away = this.members().filter((member) => !serves(member));
+    const unavailable = away.map(({ name }) => name);
+    const membersInService = this.#members.size - away.length;
+    const { unhealthy } = this.faults;
+    return unhealthy === null
+      ? { health: 'healthy', reasons: [], unavailable, membersInService }
+      : { health: 'unhealthy', reasons: [unhealthy], unavailable, membersInService };
   }
 
   #healthOf(uuid: string): NodeHealth {
@@ -201,11 +221,11 @@ export class Application {
     return { health: 'unhealthy', membership, reasons: [`it is ${member.state}${member.up ? '' : ' and down'}`] };
   }
 
-  #drain(uuid: string): void {
+  #drain(uuid: string, knownAt: number): void {
     const member = this.#members.get(uuid);
     if (member === undefined || member.state === 'out' || member.state === 'draining') return;
     const hangs = this.faults.drainHangs.has(uuid);
-    this.#begin(uuid, 'draining', 'out', hangs ? null : this.#drainMs(member));
+    this.#begin(uuid, 'draining', 'out', hangs ? null : this.#drainMs(member), { by: 'ephyra', knownAt });
   }
 
   #admit(node: ApplicationNode): void {
@@ -220,31 +240,25 @@ export class Application {
     }
     if (member.state === 'in' || member.state === 'joining') return;
     const hangs = this.faults.joinHangs.has(node.uuid);
-    this.#begin(node.uuid, 'joining', 'in', hangs ? null : this.#joinMs(member));
+    this.#begin(node.uuid, 'joining', 'in', hangs ? null : this.#joinMs(member), { by: 'ephyra' });
   }
 
-  #begin(
-    uuid: string,
-    state: 'draining' | 'joining',
-    then: 'out' | 'in',
-    ms: number | null,
-    by: 'ephyra' | 'time' = 'ephyra',
-  ): void {
+  #begin(uuid: string, state: 'draining' | 'joining', then: 'out' | 'in', ms: number | null, cause: Cause): void {
     const due = ms === null ? null : this.#time.now() + ms;
-    this.#put(uuid, { state, due }, by);
+    this.#put(uuid, { state, due }, cause);
     if (ms === null) return;
     this.#time.after(ms, () => {
       const now = this.#members.get(uuid);
-      if (now?.state === state && now.due === due) this.#put(uuid, { state: then, due: null }, 'time');
+      if (now?.state === state && now.due === due) this.#put(uuid, { state: then, due: null }, { by: 'time' });
     });
   }
 
-  #put(uuid: string, change: Partial<Member>, by: MemberChange['by']): void {
+  #put(uuid: string, change: Partial<Member>, cause: Cause): void {
     const before = this.#members.get(uuid);
     if (before === undefined) return;
     const after = { ...before, ...change };
     this.#members.set(uuid, after);
-    this.#onChange({ before, after, by });
+    this.#onChange({ before, after, ...cause });
   }
 }
 
