@@ -21,12 +21,13 @@ const BROKEN: ReadonlySet<string> = new Set(['deploy failed', 'error']);
 export class Evidence implements Invariant {
   readonly name = 'evidence before destruction';
   readonly #world: Watched;
-  readonly #knowledge = new Knowledge();
+  readonly #knowledge: Knowledge;
   /** When the last write about a node came to its end, by process, control plane, service and node. */
   readonly #ended = new Map<string, number>();
 
   constructor(world: Watched) {
     this.#world = world;
+    this.#knowledge = new Knowledge(world.time.now);
   }
 
   delivered(call: Call, body: unknown): void {

@@ -12,12 +12,13 @@ import { Knowledge, type NodeSaid } from './knowledge.ts';
 export class ForeignUntouched implements Invariant {
   readonly name = 'foreign nodes untouched';
   readonly #world: Watched;
-  readonly #knowledge = new Knowledge();
+  readonly #knowledge: Knowledge;
   /** When a process was first told that a node is not its own. */
   readonly #toldAt = new Map<string, number>();
 
   constructor(world: Watched) {
     this.#world = world;
+    this.#knowledge = new Knowledge(world.time.now);
   }
 
   delivered(call: Call, body: unknown): void {

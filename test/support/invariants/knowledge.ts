@@ -48,6 +48,13 @@ export class Knowledge {
   /** Lists that are not at their end: by process, control plane and the marker with which they go on, oldest first. */
   readonly #pages = new Map<string, Pages[]>();
   readonly #membership = new Map<string, MembershipAnswer>();
+  /** When the answer to the last write was heard. */
+  readonly #heard = new Map<string, number>();
+  readonly #now: () => number;
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
 
   delivered(call: Call, body: unknown): void {
     if (call.service !== 'ironic' || call.servedAt === null) return;
@@ -82,6 +89,7 @@ export class Knowledge {
     if (!gone && !shown) return;
     const told = { id, sentAt, servedAt: servedAt ?? sentAt, stale: false, written: true };
     this.#single.set(keyOf(process, at, node), { ...told, node: gone ? null : said(body) });
+    this.#heard.set(keyOf(process, at, node), this.#now());
   }
 
   #page(call: Call, query: string, body: Json): void {
@@ -112,8 +120,9 @@ export class Knowledge {
     const list = this.#lists.get(`${process} ${at}`);
     const single = this.#single.get(keyOf(process, at, uuid));
     if (list === undefined) return single;
-    // The answer to a write shows what is after it, however early it was sent.
-    const singleAt = single === undefined ? 0 : single.written ? single.servedAt : single.sentAt;
+    // The answer to a write shows what is after it: whoever asked before it was heard may have been told of before.
+    const heardAt = this.#heard.get(keyOf(process, at, uuid)) ?? 0;
+    const singleAt = single === undefined ? 0 : single.written ? heardAt : single.sentAt;
     const { id, sentAt, servedAt, stale, nodes } = list;
     if (single !== undefined && (singleAt > sentAt || (singleAt === sentAt && (single.written || single.id > id)))) {
       return single;
