@@ -43,4 +43,22 @@ export interface Visit extends Context {
   readonly version: number;
 }
 
+/** Named one by one: a spread is one of the dearest things that a request does. */
+export const visitOf = (context: Context, tables: Tables, token: Token, version: number): Visit => ({
+  name: context.name,
+  region: context.region,
+  startedAt: context.startedAt,
+  clock: context.clock,
+  ids: context.ids,
+  settings: context.settings,
+  world: context.world,
+  faults: context.faults,
+  identity: context.identity,
+  conductor: context.conductor,
+  compute: context.compute,
+  tables,
+  token,
+  version,
+});
+
 export type Serve = (call: Call, context: Context, tables: Tables) => Answer;

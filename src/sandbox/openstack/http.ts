@@ -1,3 +1,4 @@
+import { memo } from './memo.ts';
 import type { Reply, Service, ServiceRequest } from './types.ts';
 
 /** A request taken apart once, for all who look at it. */
@@ -9,6 +10,7 @@ export interface Call {
   /** As sent, with query. */
   readonly target: string;
   readonly segments: readonly string[];
+  /** Shared by all calls with this target: to be read only. */
   readonly query: URLSearchParams;
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
@@ -22,11 +24,12 @@ export interface Call {
 const NO_QUERY = new URLSearchParams();
 
 export function parseCall(request: ServiceRequest, requestId: string): Call {
-  const mark = request.path.indexOf('?');
-  const path = mark < 0 ? request.path : request.path.slice(0, mark);
+  const { path, segments, query } = parseTarget(request.path);
+  const given = request.headers ?? {};
   const headers: Record<string, string> = {};
-  for (const [name, value] of Object.entries(request.headers ?? {})) {
-    if (value !== undefined) headers[name.toLowerCase()] = typeof value === 'string' ? value : value.join(', ');
+  for (const name of Object.keys(given)) {
+    const value = given[name];
+    if (value !== undefined) headers[lowerCase(name)] = typeof value === 'string' ? value : value.join(', ');
   }
   const { body, malformed } = parseBody(request.body);
   return {
@@ -34,17 +37,26 @@ export function parseCall(request: ServiceRequest, requestId: string): Call {
     method: request.method.toUpperCase(),
     path,
     target: request.path,
-    segments: path
-      .split('/')
-      .filter((segment) => segment !== '')
-      .map(decode),
-    query: mark < 0 ? NO_QUERY : new URLSearchParams(request.path.slice(mark + 1)),
+    segments,
+    query,
     headers,
     body,
     malformed,
     requestId,
   };
 }
+
+/** Polls ask for the same again and again. */
+const parseTarget = memo((target: string): Pick<Call, 'path' | 'segments' | 'query'> => {
+  const mark = target.indexOf('?');
+  const path = mark < 0 ? target : target.slice(0, mark);
+  const segments = path.split('/').filter((segment) => segment !== '');
+  const query = mark < 0 ? NO_QUERY : new URLSearchParams(target.slice(mark + 1));
+  return { path, segments: segments.map(decode), query };
+});
+
+/** Names of headers come in few spellings. */
+export const lowerCase = memo((name: string): string => name.toLowerCase());
 
 function decode(segment: string): string {
   if (!segment.includes('%')) return segment;
@@ -123,17 +135,20 @@ export function pythonText(value: unknown): string {
   return String(value);
 }
 
+/** `2026-11-22T18:51:43`: a record shows the same few times whenever it is shown. */
+const wholeSeconds = memo((ms: number): string => new Date(ms).toISOString().slice(0, 19));
+
 /** `2026-11-22T18:51:43+00:00`, as Ironic writes times. */
 export function ironicTime(ms: number | null): string | null {
-  return ms === null ? null : `${new Date(ms).toISOString().slice(0, 19)}+00:00`;
+  return ms === null ? null : `${wholeSeconds(ms)}+00:00`;
 }
 
 /** `2026-11-22T18:51:43Z`, as Nova, Neutron and Glance write times. */
 export function zuluTime(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
+  return `${wholeSeconds(ms)}Z`;
 }
 
 /** `2026-11-22T18:51:43.000000`, as Nova writes launched_at and the like. */
 export function novaTime(ms: number | null): string | null {
-  return ms === null ? null : `${new Date(ms).toISOString().slice(0, 19)}.000000`;
+  return ms === null ? null : `${wholeSeconds(ms)}.000000`;
 }

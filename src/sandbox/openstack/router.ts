@@ -34,9 +34,9 @@ export function createRouter<C>(...tables: readonly Routes<C>[]): (call: Call) =
   return (call) => {
     const allowed: string[] = [];
     for (const route of byLength.get(call.segments.length) ?? []) {
-      const params = paramsOf(route.segments, call.segments);
-      if (params === null) continue;
+      if (!fits(route.segments, call.segments)) continue;
       if (route.method === call.method) {
+        const params = paramsOf(route.segments, call.segments);
         return { kind: 'route', run: (c, context) => route.run(c, params, context) };
       }
       allowed.push(route.method);
@@ -45,12 +45,13 @@ export function createRouter<C>(...tables: readonly Routes<C>[]): (call: Call) =
   };
 }
 
-function paramsOf(pattern: readonly string[], segments: readonly string[]): Record<string, string> | null {
+const fits = (pattern: readonly string[], segments: readonly string[]): boolean =>
+  pattern.every((part, at) => part.startsWith(':') || part === segments[at]);
+
+function paramsOf(pattern: readonly string[], segments: readonly string[]): Record<string, string> {
   const params: Record<string, string> = {};
-  for (const [at, part] of pattern.entries()) {
-    const segment = segments[at] ?? '';
-    if (part.startsWith(':')) params[part.slice(1)] = segment;
-    else if (part !== segment) return null;
-  }
+  pattern.forEach((part, at) => {
+    if (part.startsWith(':')) params[part.slice(1)] = segments[at] ?? '';
+  });
   return params;
 }

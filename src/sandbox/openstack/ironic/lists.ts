@@ -55,6 +55,6 @@ export function nextLink(
 
 /** Refuses what the list does not know. */
 export function checkArguments(call: Call, known: readonly string[]): void {
-  const unknown = [...new Set(call.query.keys())].filter((key) => !known.includes(key));
-  if (unknown.length > 0) throw new IronicError(400, `Unexpected arguments: ${unknown.join(', ')}`);
+  const unknown = [...call.query.keys()].filter((key) => !known.includes(key));
+  if (unknown.length > 0) throw new IronicError(400, `Unexpected arguments: ${[...new Set(unknown)].join(', ')}`);
 }

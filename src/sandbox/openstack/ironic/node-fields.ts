@@ -1,4 +1,5 @@
 import { asBoolean, ironicTime, isMap, type JsonMap } from '../http.ts';
+import { memo } from '../memo.ts';
 import type { NodeRecord } from '../records.ts';
 import type { JsonObject } from '../types.ts';
 
@@ -158,20 +159,32 @@ export function links(base: string, collection: string, id: string): readonly Js
   ];
 }
 
-/** The fields named (those unknown are left out) and the links. */
-export function someFields(node: NodeRecord, fields: readonly string[], reader: Reader, base: string): JsonMap {
-  const view: JsonMap = {};
+/** Fields with the way to read each, looked up once for many nodes. */
+export type Columns = readonly (readonly [string, Read])[];
+
+/** Those of the fields named that this version shows; those unknown are left out. */
+export function columnsOf(fields: readonly string[], version: number): Columns {
+  const columns: [string, Read][] = [];
   for (const field of fields) {
     const read = FIELDS[field];
-    if (read !== undefined && visible(field, reader.version)) view[field] = read(node, reader);
+    if (read !== undefined && visible(field, version)) columns.push([field, read]);
   }
+  return columns;
+}
+
+const allColumns = memo((version: number): Columns => columnsOf(Object.keys(FIELDS), version));
+
+/** The columns and the links. */
+export function someFields(node: NodeRecord, columns: Columns, reader: Reader, base: string): JsonMap {
+  const view: JsonMap = {};
+  for (const [field, read] of columns) view[field] = read(node, reader);
   view['links'] = links(base, 'nodes', node.uuid);
   return view;
 }
 
 /** Everything that this version of the API shows. */
 export function allFields(node: NodeRecord, reader: Reader, base: string): JsonMap {
-  const view = someFields(node, Object.keys(FIELDS), reader, base);
+  const view = someFields(node, allColumns(reader.version), reader, base);
   const below: readonly (readonly [string, number])[] = [
     ['ports', 1],
     ['states', 14],

@@ -4,7 +4,7 @@ import type { NodeRecord } from '../records.ts';
 import type { Routes } from '../router.ts';
 import { IronicError, nodeNotFound, notAcceptable } from './errors.ts';
 import { checkArguments, nextLink, page } from './lists.ts';
-import { allFields, BRIEF_FIELDS, FIELDS, type Reader, SINCE, someFields, visible } from './node-fields.ts';
+import { allFields, BRIEF_FIELDS, columnsOf, FIELDS, type Reader, SINCE, someFields, visible } from './node-fields.ts';
 
 const STATES = new Set([
   'enroll',
@@ -76,10 +76,9 @@ export const nodeReadRoutes: Routes<Visit> = {
     if (unknown !== undefined) throw new IronicError(400, `Field ${unknown} is not a valid field.`);
     const node = findNode(ident, visit);
     const base = visit.settings.endpoints.ironic;
-    return reply(
-      200,
-      fields === null ? allFields(node, readerOf(visit), base) : someFields(node, fields, readerOf(visit), base),
-    );
+    const reader = readerOf(visit);
+    if (fields === null) return reply(200, allFields(node, reader, base));
+    return reply(200, someFields(node, columnsOf(fields, visit.version), reader, base));
   },
   'GET /v1/nodes/:node/states': (_call, { node: ident = '' }, visit) => {
     const node = findNode(ident, visit);
@@ -96,7 +95,7 @@ export const nodeReadRoutes: Routes<Visit> = {
       'boot_mode',
       'secure_boot',
     ];
-    const { links: _links, ...states } = someFields(node, names, readerOf(visit), '');
+    const { links: _links, ...states } = someFields(node, columnsOf(names, visit.version), readerOf(visit), '');
     return reply(200, states);
   },
   'GET /v1/nodes/:node/traits': (_call, { node: ident = '' }, visit) => {
@@ -169,9 +168,9 @@ function list(call: Call, visit: Visit, detail: boolean, path: string) {
   const found = page(nodes, (node) => node.uuid, call, nodeNotFound);
   const base = visit.settings.endpoints.ironic;
   const reader = readerOf(visit);
-  const shown = fields ?? [...BRIEF_FIELDS];
+  const columns = columnsOf(fields ?? BRIEF_FIELDS, visit.version);
   const view = found.items.map((node) =>
-    detail ? allFields(node, reader, base) : someFields(node, shown, reader, base),
+    detail ? allFields(node, reader, base) : someFields(node, columns, reader, base),
   );
   const named = fields?.join(',') ?? 'instance_uuid,maintenance,power_state,provision_state,uuid,name';
   const order = { sort_key: call.query.get('sort_key') ?? 'id', sort_dir: call.query.get('sort_dir') ?? 'asc' };

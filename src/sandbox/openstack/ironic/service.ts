@@ -1,4 +1,4 @@
-import type { Context, Visit } from '../context.ts';
+import { type Context, type Visit, visitOf } from '../context.ts';
 import { asBoolean, type Call, finish, ironicTime, isUuid, reply, withHeaders } from '../http.ts';
 import { type Answer, createRouter, type Routes } from '../router.ts';
 import type { Reply } from '../types.ts';
@@ -89,7 +89,7 @@ export function serveIronic(call: Call, context: Context, tables: Tables): Answe
   }
   if (!token.roles.includes('admin')) return done(denied(call));
   try {
-    const answer = found.run(call, { ...context, tables, token, version });
+    const answer = found.run(call, visitOf(context, tables, token, version));
     if (!(answer instanceof Promise)) return done(answer);
     return answer.then(done, (error: unknown) => done(asReply(error)));
   } catch (error) {

@@ -1,4 +1,5 @@
 import type { Context } from '../context.ts';
+import { memo } from '../memo.ts';
 import type { NodeRecord, ProviderRecord } from '../records.ts';
 
 export const COMPUTE_TRAITS = [
@@ -11,8 +12,10 @@ export const COMPUTE_TRAITS = [
 
 /** `bm-worker` is `CUSTOM_BM_WORKER` to Placement. */
 export function placementClass(resourceClass: string | null): string | null {
-  return resourceClass === null ? null : `CUSTOM_${resourceClass.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_')}`;
+  return resourceClass === null ? null : customClass(resourceClass);
 }
+
+const customClass = memo((name: string): string => `CUSTOM_${name.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_')}`);
 
 /** 1 while nothing may be scheduled to the node. A power state that nobody has reported counts as a bad one. */
 export function reservedOf(node: NodeRecord): number {

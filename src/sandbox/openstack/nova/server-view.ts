@@ -1,5 +1,6 @@
 import type { Visit } from '../context.ts';
 import { type JsonMap, novaTime, zuluTime } from '../http.ts';
+import { memo } from '../memo.ts';
 import type { FlavorRecord, InstanceRecord } from '../records.ts';
 
 export function novaLinks(base: string, path: string) {
@@ -45,7 +46,7 @@ function shown(instance: InstanceRecord, visit: Visit, alone: boolean): JsonMap 
     tenant_id: instance.projectId,
     user_id: instance.userId,
     metadata: instance.metadata,
-    hostId: placed ? hostIdOf(visit.compute.host, instance.projectId) : '',
+    hostId: placed ? hostIdOf(`${instance.projectId}${visit.compute.host}`) : '',
     image: { id: instance.imageId, links: [{ rel: 'bookmark', href: `${base}/images/${instance.imageId}` }] },
     flavor: flavorOf(instance.flavor, version, base),
     created: zuluTime(instance.createdAt),
@@ -105,14 +106,11 @@ function flavorOf(flavor: FlavorRecord, version: number, base: string): JsonMap 
   return { vcpus, ram, disk, ephemeral: 0, swap: 0, original_name: name, extra_specs: extraSpecs };
 }
 
-/** 56 digits that are the same for the same host and project; nothing reads more into them. */
-function hostIdOf(host: string, projectId: string): string {
-  const seed = [...`${projectId}${host}`].reduce(
-    (sum, letter) => (Math.imul(sum, 31) + (letter.codePointAt(0) ?? 0)) >>> 0,
-    7,
-  );
+/** 56 digits that are the same for the same host and project (one text); nothing reads more into them. */
+const hostIdOf = memo((of: string): string => {
+  const seed = [...of].reduce((sum, letter) => (Math.imul(sum, 31) + (letter.codePointAt(0) ?? 0)) >>> 0, 7);
   let digits = '';
   for (let state = seed; digits.length < 56; state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0)
     digits += state.toString(16).padStart(8, '0');
   return digits.slice(0, 56);
-}
+});

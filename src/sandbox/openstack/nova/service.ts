@@ -1,4 +1,4 @@
-import type { Context, Visit } from '../context.ts';
+import { type Context, type Visit, visitOf } from '../context.ts';
 import { asBoolean, type Call, type JsonMap, novaTime, reply, withHeaders } from '../http.ts';
 import type { FlavorRecord, ProviderRecord } from '../records.ts';
 import { type Answer, createRouter, type Routes } from '../router.ts';
@@ -147,7 +147,7 @@ export function serveNova(call: Call, context: Context, tables: Tables): Answer 
     if (ADMIN_ONLY.has(second) && !token.roles.includes('admin')) {
       throw new NovaError(403, `Policy doesn't allow os_compute_api:${second} to be performed.`);
     }
-    return withHeaders(found.run(call, { ...context, tables, token, version }) as Reply, headers);
+    return withHeaders(found.run(call, visitOf(context, tables, token, version)) as Reply, headers);
   } catch (error) {
     if (error instanceof NovaError) return withHeaders(error.toReply(), headers);
     throw error;

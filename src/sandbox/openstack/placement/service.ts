@@ -1,4 +1,4 @@
-import type { Context, Visit } from '../context.ts';
+import { type Context, type Visit, visitOf } from '../context.ts';
 import { type Call, isUuid, type JsonMap, pythonText, reply, withHeaders } from '../http.ts';
 import type { ProviderRecord } from '../records.ts';
 import { type Answer, createRouter, type Routes } from '../router.ts';
@@ -142,7 +142,7 @@ export function servePlacement(call: Call, context: Context, tables: Tables): An
       version >= 15
         ? { 'Cache-Control': 'no-cache', 'Last-Modified': new Date(context.clock.now()).toUTCString() }
         : {};
-    return withHeaders(found.run(call, { ...context, tables, token, version }) as Reply, { ...headers, ...fresh });
+    return withHeaders(found.run(call, visitOf(context, tables, token, version)) as Reply, { ...headers, ...fresh });
   } catch (error) {
     if (error instanceof PlacementError) return withHeaders(error.toReply(call), headers);
     throw error;
