@@ -31,7 +31,7 @@ const NODE_FIELDS = [
   'target_raid_config',
 ] as const satisfies readonly (keyof NodeRecord)[];
 type Fields = Readonly<Record<string, unknown>>;
-const WATCHED: readonly string[] = [...NODE_FIELDS, 'extra', 'interfaces', 'traits'];
+const WATCHED: readonly string[] = [...NODE_FIELDS, 'interfaces', 'traits'];
 const PORT_FIELDS = [
   'uuid',
   'address',
@@ -122,10 +122,18 @@ export class DefinitionsPresent implements Invariant {
   }
 }
 
-/** Nothing of the definition is another value than before: most changes of a node are of its state. */
+/** Nothing of the definition is another value than before: most changes are of a node's state or of its mark. */
 function isBesides(kind: string, before: Fields | undefined, after: Fields | undefined): boolean {
-  if (!kind.startsWith('node.') || before === undefined || after === undefined) return false;
-  return WATCHED.every((field) => before[field] === after[field]);
+  if (before === undefined || after === undefined) return false;
+  const same = (field: string) => before[field] === after[field];
+  if (kind.startsWith('portgroup.')) return same('node_uuid') && PORTGROUP_FIELDS.every(same);
+  if (kind.startsWith('port.')) return same('node_uuid') && PORT_FIELDS.every(same);
+  return WATCHED.every(same) && isSameButForMark(before['extra'] as Fields, after['extra'] as Fields);
+}
+
+function isSameButForMark(before: Fields, after: Fields): boolean {
+  if (before === after) return true;
+  return Object.keys({ ...before, ...after }).every((key) => key === 'ephyra' || before[key] === after[key]);
 }
 
 function definitionIn(mirror: Mirror, uuid: string): Definition | null {
@@ -140,18 +148,23 @@ function definitionIn(mirror: Mirror, uuid: string): Definition | null {
 }
 
 /** One that is not set is the default. */
-const interfacesOf = (node: NodeRecord): Record<string, string> =>
-  Object.fromEntries(
-    Object.entries(INTERFACES).map(([kind, { default: usual }]) => [kind, node.interfaces[kind] ?? usual]),
-  );
+function interfacesOf(node: NodeRecord): Record<string, string> {
+  const all: Record<string, string> = {};
+  for (const [kind, usual] of USUAL) all[kind] = node.interfaces[kind] ?? usual;
+  return all;
+}
+const USUAL = Object.entries(INTERFACES).map(([kind, { default: usual }]) => [kind, usual] as const);
 
 function sorted<T extends { readonly uuid: string }>(
   items: ReadonlyMap<string, T> | undefined,
-  fields: readonly (keyof T)[],
+  fields: readonly (keyof T & string)[],
 ): Record<string, unknown>[] {
   const all = [...(items?.values() ?? [])].sort((a, b) => (a.uuid < b.uuid ? -1 : 1));
   return all.map((item) => pick(item, fields));
 }
 
-const pick = <T extends object>(item: T, fields: readonly (keyof T)[]): Record<string, unknown> =>
-  Object.fromEntries(fields.map((field) => [field, item[field]]));
+function pick<T extends object>(item: T, fields: readonly (keyof T & string)[]): Record<string, unknown> {
+  const picked: Record<string, unknown> = {};
+  for (const field of fields) picked[field] = item[field];
+  return picked;
+}

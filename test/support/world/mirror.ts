@@ -27,7 +27,7 @@ export class Mirror {
 
   /** To be told of every event, before anybody else. */
   follow({ kind, uuid, before, after }: ChangeEvent): void {
-    const [table] = kind.split('.', 1);
+    const table = kind.slice(0, kind.indexOf('.'));
     if (table === 'node') put(this.nodes, uuid, after as unknown as NodeRecord | undefined);
     else if (table === 'instance') put(this.instances, uuid, after as unknown as InstanceRecord | undefined);
     else if (table === 'port' || table === 'portgroup') {

@@ -139,6 +139,9 @@ export class World {
   #points = 0;
   readonly #startedAt = new Map<number, number>();
   #restart: (() => number) | null = null;
+  #record: DeepReadonly<StoreState>['deployments'][number] | undefined;
+  /** The disk of which that is the record. */
+  #recordOf: DeepReadonly<StoreState> | null = null;
   #process: Running | null = null;
   readonly #invariants: Invariant[];
   readonly #config;
@@ -255,7 +258,12 @@ export class World {
 
   /** What is on disk of the current deployment, or of the newest. */
   get record(): DeepReadonly<StoreState>['deployments'][number] | undefined {
-    return this.disk.deployments.findLast((record) => !isEnded(record)) ?? this.disk.deployments.at(-1);
+    // Asked after nearly everything that happens; what the disk holds is replaced as a whole.
+    if (this.#recordOf !== this.disk) {
+      this.#recordOf = this.disk;
+      this.#record = this.disk.deployments.findLast((record) => !isEnded(record)) ?? this.disk.deployments.at(-1);
+    }
+    return this.#record;
   }
 
   get view(): DeploymentView | undefined {
