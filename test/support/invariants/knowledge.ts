@@ -44,12 +44,13 @@ type Json = Record<string, unknown>;
  */
 export class Knowledge {
   readonly #lists = new Map<string, Listing>();
-  readonly #single = new Map<string, Told>();
+  /** By process and control plane, and below by node, as they are asked for: of all nodes of one after another. */
+  readonly #single = new Map<string, Map<string, Told>>();
   /** Lists that are not at their end: by process, control plane and the marker with which they go on, oldest first. */
   readonly #pages = new Map<string, Pages[]>();
   readonly #membership = new Map<string, MembershipAnswer>();
-  /** When the answer to the last write was heard. */
-  readonly #heard = new Map<string, number>();
+  /** When the answer to the last write was heard; keys as there. */
+  readonly #heard = new Map<string, Map<string, number>>();
   readonly #now: () => number;
 
   constructor(now: () => number) {
@@ -70,14 +71,8 @@ export class Knowledge {
     } else if (sub === undefined && (call.status === 200 || call.status === 404)) {
       const node = call.status === 404 ? null : said(body as Json);
       const { sentAt, servedAt, stale } = call;
-      this.#single.set(keyOf(call.process, call.at, id), {
-        id: call.id,
-        sentAt,
-        servedAt,
-        stale,
-        written: false,
-        node,
-      });
+      const told = { id: call.id, sentAt, servedAt, stale, written: false, node };
+      putUnder(this.#single, keyOf(call.process, call.at), id, told);
     }
   }
 
@@ -88,12 +83,12 @@ export class Knowledge {
     const shown = (write === 'mark' || write === 'patch' || write === 'create node') && status < 300;
     if (!gone && !shown) return;
     const told = { id, sentAt, servedAt: servedAt ?? sentAt, stale: false, written: true };
-    this.#single.set(keyOf(process, at, node), { ...told, node: gone ? null : said(body) });
-    this.#heard.set(keyOf(process, at, node), this.#now());
+    putUnder(this.#single, keyOf(process, at), node, { ...told, node: gone ? null : said(body) });
+    putUnder(this.#heard, keyOf(process, at), node, this.#now());
   }
 
   #page(call: Call, query: string, body: Json): void {
-    const key = `${call.process} ${call.at}`;
+    const key = keyOf(call.process, call.at);
     const { id, sentAt, stale } = call;
     // Two lists may be read at the same time; which page belongs to which, only the marker tells. The newest: one that
     // has been given up in its middle waits for ever.
@@ -117,11 +112,12 @@ export class Knowledge {
 
   /** The newest that the process knows of the node in a control plane; undefined: nothing. */
   node(process: number, at: string, uuid: string): Told | undefined {
-    const list = this.#lists.get(`${process} ${at}`);
-    const single = this.#single.get(keyOf(process, at, uuid));
+    const key = keyOf(process, at);
+    const list = this.#lists.get(key);
+    const single = this.#single.get(key)?.get(uuid);
     if (list === undefined) return single;
     // The answer to a write shows what is after it: whoever asked before it was heard may have been told of before.
-    const heardAt = this.#heard.get(keyOf(process, at, uuid)) ?? 0;
+    const heardAt = this.#heard.get(key)?.get(uuid) ?? 0;
     const singleAt = single === undefined ? 0 : single.written ? heardAt : single.sentAt;
     const { id, sentAt, servedAt, stale, nodes } = list;
     if (single !== undefined && (singleAt > sentAt || (singleAt === sentAt && (single.written || single.id > id)))) {
@@ -138,7 +134,13 @@ export class Knowledge {
 /** The marker in a query or a link; null: from the beginning. */
 const markerOf = (query: string): string | null => /[?&]?\bmarker=([^&]*)/.exec(query)?.[1] ?? null;
 
-const keyOf = (process: number, at: string, uuid: string): string => `${process} ${at} ${uuid}`;
+const keyOf = (process: number, at: string): string => `${process} ${at}`;
+
+function putUnder<T>(tables: Map<string, Map<string, T>>, key: string, uuid: string, value: T): void {
+  const table = tables.get(key);
+  if (table === undefined) tables.set(key, new Map([[uuid, value]]));
+  else table.set(uuid, value);
+}
 
 function said(node: Json): NodeSaid {
   const extra = (node['extra'] ?? {}) as Json;

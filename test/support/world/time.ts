@@ -23,7 +23,9 @@ export class VirtualTime {
   #now: number;
   #made = 0;
   #asides = 0;
-  readonly #heap: Alarm[] = [];
+  #heap: Alarm[] = [];
+  /** So many of the heap were called off. */
+  #dead = 0;
   readonly #tie: (() => number) | null;
 
   /** @param tie orders alarms of the same instant; default: first made, first served */
@@ -52,7 +54,10 @@ export class VirtualTime {
     const alarm: Alarm = { at, tie, fn };
     push(this.#heap, alarm);
     return () => {
+      if (alarm.fn === null) return;
       alarm.fn = null;
+      this.#dead += 1;
+      if (this.#dead > MOST_DEAD && this.#dead > this.#heap.length / 2) this.#clean();
     };
   }
 
@@ -79,17 +84,29 @@ export class VirtualTime {
     }
   }
 
+  /** Nearly every request calls off the end of its patience, a minute away: most of the heap would be such. */
+  #clean(): void {
+    const alive = this.#heap.filter(({ fn }) => fn !== null);
+    this.#heap = [];
+    for (const alarm of alive) push(this.#heap, alarm);
+    this.#dead = 0;
+  }
+
   #next(): Alarm | undefined {
     for (;;) {
       const first = this.#heap[0];
       if (first === undefined || first.fn !== null) return first;
       pop(this.#heap);
+      this.#dead -= 1;
     }
   }
 }
 
 /** Greater than the tie of any alarm that is not aside. */
 const ASIDE = 2 ** 50;
+
+/** Fewer are not worth the work of taking them out. */
+const MOST_DEAD = 32;
 
 /** Nobody has so much to do at once. */
 const MOST_AT_ONCE = 20_000;
