@@ -108,6 +108,14 @@ export interface Marker {
   readonly target: ControlPlaneName;
   readonly role: RoleName;
   readonly instance: InstanceRecipe | null;
+  /** On a copy: of how many parts it is to consist besides the node. Whoever is shown fewer sees the past, or a gap. */
+  readonly parts?: PartCounts | undefined;
+}
+
+export interface PartCounts {
+  readonly ports: number;
+  readonly portgroups: number;
+  readonly traits: number;
 }
 
 /** Nova metadata keys stamped on every instance that Ephyra boots. */

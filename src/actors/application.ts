@@ -19,7 +19,8 @@ export function applicationNode(
   const recipe = marker?.instance ?? null;
   const here = fromInstances[0];
   const there = toInstances.find((instance) => instance.status === 'ACTIVE') ?? toInstances[0];
-  const remembered = recipe !== null && recipe.at === move.from ? recipe.addresses : [];
+  // An instance that never got an address has told the application nothing: it knows the node by what ran there before.
+  const remembered = recipe !== null && (recipe.at === move.from || here !== undefined) ? recipe.addresses : [];
   return {
     uuid: move.uuid,
     name: move.name,

@@ -1,4 +1,4 @@
-import type { ControlPlaneName, Move, NodeUuid } from '../../machines/domain.ts';
+import type { ControlPlaneName, Move, NodeUuid, PartCounts } from '../../machines/domain.ts';
 import { Failure } from '../../machines/errors.ts';
 import type { BmcSecrets } from '../config/bmcSecrets.ts';
 import type { ControlPlane } from '../openstack/control-plane.ts';
@@ -143,6 +143,7 @@ export class Definitions {
     }
     // Either of the two readings may be the one with the gap; what is missing in the copy is taken from both.
     const whole = { ...original, ports: union(original.ports, ports) };
+    refusePartial(whole, move);
     if (again && this.#read.get(key) === known) this.#read.set(key, { at: known.at, definition: whole });
     return compareDefinitions(whole, copy);
   }
@@ -164,6 +165,32 @@ export function refuseBusy(original: Definition, move: Move): void {
   const { provision_state: state, instance_uuid: instance, maintenance } = original.node;
   if (instance || maintenance || !AT_REST.has(state)) throw contradicts(original, move, move.from);
   refuseUnmarked(original, move, move.from);
+}
+
+export const partsOf = ({ ports, portgroups, traits }: Definition): PartCounts => ({
+  ports: ports.length,
+  portgroups: portgroups.length,
+  traits: traits.length,
+});
+
+/**
+ * A copy is made in several calls, and a replica that is behind shows it as it was between two of them, whenever it is
+ * asked. Its mark says of what it consists.
+ */
+export function refusePartial(original: Definition, move: Move): void {
+  const marker = readMarker(original.node.extra);
+  const parts = marker === null || marker === 'invalid' ? undefined : marker.parts;
+  if (parts === undefined) return;
+  const there = partsOf(original);
+  for (const kind of ['ports', 'portgroups', 'traits'] as const) {
+    if (there[kind] >= parts[kind]) continue;
+    throw new Failure({
+      reason: 'evidence_stale',
+      next: 'retry',
+      message: `Ironic of ${move.from} shows ${there[kind]} ${kind} of ${move.name}, which was put there with ${parts[kind]}.`,
+      remedy: `If some were taken away on purpose, correct extra.ephyra.parts of the node in ${move.from}.`,
+    });
+  }
 }
 
 /** Whoever else has claimed it meanwhile: the next look at the list says so, too. */

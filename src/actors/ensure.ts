@@ -47,9 +47,6 @@ const COMPLETES: Partial<Record<Action['name'], Step>> = { addMember: 'add' };
 /** What an action that destroys nothing is based on may be that old. */
 const BASIS_MS = 60_000;
 
-/** What was accepted is not asked for again within this time, whatever a list says: lists can be behind. */
-const LATELY_MS = 120_000;
-
 /**
  * The one ensure loop behind every step: look, decide, act on fresh evidence, look again. Idempotent; killed at any
  * point and started again it goes on from what is seen.
@@ -149,7 +146,7 @@ export function createEnsure(deps: EnsureDeps) {
           await nextTick(decision.wants, move, session, signal);
         } else if (decision.kind === 'act') {
           const { action } = decision;
-          if (session.didLately(action, LATELY_MS)) {
+          if (session.didLately(action)) {
             deps.waiting(move.uuid, `${action.name} was accepted in ${action.at} and does not show yet`);
             await nextTick(action.evidence, move, session, signal);
             continue;
@@ -174,16 +171,15 @@ export function createEnsure(deps: EnsureDeps) {
           signal.throwIfAborted();
           deps.waiting(move.uuid, null);
           tried.push(again.action);
-          const { changes, takesTime } = EFFECTS[action.name];
           if (action.name === 'addMember') session.removed = false;
-          await session.change(action.at, changes, () => deps.perform(again.action, move, session, signal, notAfter));
+          await session.change(action, () => deps.perform(again.action, move, session, signal, notAfter));
           session.done(again.action);
           if (action.name === 'removeMember') session.removed = true;
           if (action.name === 'settle') verified = true;
           if (COMPLETES[action.name] === step) return { kind: 'done' };
           if (again.action.endsTry) return triedInVain(again.action);
           // Looking at once would show what was there before; the next look of everybody is early enough.
-          if (takesTime) await nextTick([], move, session, signal);
+          if (EFFECTS[action.name].takesTime) await nextTick([], move, session, signal);
         }
       }
     } catch (error) {

@@ -1,5 +1,5 @@
 import type { Action } from '../../machines/decide/decision.ts';
-import { DESTRUCTIVE } from '../../machines/decide/decision.ts';
+import { DESTRUCTIVE, EFFECTS } from '../../machines/decide/decision.ts';
 import type {
   ControlPlaneName,
   ListName,
@@ -21,6 +21,9 @@ export interface NodeQuestions {
   definitionsEqual(session: NodeSession, move: Move, notBefore: number): Promise<boolean>;
 }
 
+/** A list is behind by no more than this (ms): what contradicts our own writes so shortly after them is not believed. */
+export const LATELY_MS = 120_000;
+
 /**
  * What this process knows of one node: what was seen since its last change, and the action that is under way. It lives
  * as long as the process; nothing in it is needed after a restart.
@@ -30,6 +33,8 @@ export class NodeSession {
   readonly #changed = new Map<ControlPlaneName, Partial<Record<ListName, number>>>();
   /** By control plane: what the answer to our own last write said of the node; null = it is gone. */
   readonly #learned = new Map<ControlPlaneName, { seq: number; at: number; node: NodeFacts | null }>();
+  /** By control plane: when the answer to a write of ours has shown the node there for the last time. */
+  readonly #shown = new Map<ControlPlaneName, number>();
   readonly #own = new Map<'membership' | 'definitions', Reading<unknown>>();
   /** What was asked of this one node before this point says nothing any more, also when the answer comes only now. */
   #ownChanged = 0;
@@ -60,19 +65,20 @@ export class NodeSession {
    * itself says of the node counts as seen.
    */
   async change(
-    at: ControlPlaneName,
-    lists: readonly ListName[],
-    action: () => Promise<NodeFacts | null | undefined>,
+    { name, at }: Pick<Action, 'name' | 'at'>,
+    perform: () => Promise<NodeFacts | null | undefined>,
   ): Promise<void> {
     const asked = this.#now();
+    if (name === 'unenroll') this.#shown.delete(at);
     const run = (async () => {
       let answer: NodeFacts | null | undefined;
       try {
-        answer = await action();
+        answer = await perform();
+        if (answer) this.#shown.set(at, asked);
       } finally {
         const seq = this.#survey.mark();
         const changed = this.#changed.get(at) ?? {};
-        for (const of of lists) changed[of] = seq;
+        for (const of of EFFECTS[name].changes) changed[of] = seq;
         this.#changed.set(at, changed);
         this.#learned.delete(at);
         if (answer !== undefined) this.#learned.set(at, { seq: this.#survey.mark(), at: asked, node: answer });
@@ -94,10 +100,13 @@ export class NodeSession {
     if (DESTRUCTIVE.has(name) && instanceId !== undefined) this.#done.set(`${name} ${instanceId}`, this.#now());
   }
 
-  /** Accepted so short a time ago (ms) that a list which asks for it again is rather behind. */
-  didLately({ name, instanceId }: Pick<Action, 'name' | 'instanceId'>, lately: number): boolean {
-    const at = this.#done.get(`${name} ${instanceId}`);
-    return at !== undefined && this.#isFrom(at, this.#now() - lately + 1);
+  /** Accepted so short a time ago that a list which asks for it again is rather behind. */
+  didLately({ name, instanceId }: Pick<Action, 'name' | 'instanceId'>): boolean {
+    return this.#isLately(this.#done.get(`${name} ${instanceId}`));
+  }
+
+  #isLately(at: number | undefined): boolean {
+    return at !== undefined && this.#isFrom(at, this.#now() - LATELY_MS + 1);
   }
 
   /** Forgets everything that was asked until now: it has led nowhere, and is asked again. */
@@ -231,7 +240,9 @@ export class NodeSession {
         ? { is: 'absent', at: learned.at }
         : { is: 'present', value: learned.node, at: learned.at };
     }
-    return this.#factOf(reading, this.#changedSince('nodes', at), (nodes) => nodes.get(uuid));
+    const fact = this.#factOf(reading, this.#changedSince('nodes', at), (nodes) => nodes.get(uuid));
+    if (fact.is !== 'absent' || !this.#isLately(this.#shown.get(at))) return fact;
+    return { is: 'unknown', why: 'its list lacks what it has shown a moment ago', at: fact.at };
   }
 
   #ownFact<T>(of: 'membership' | 'definitions'): Seen<T> {

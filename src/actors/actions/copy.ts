@@ -1,4 +1,4 @@
-import type { Move } from '../../../machines/domain.ts';
+import type { Marker, Move } from '../../../machines/domain.ts';
 import { Failure } from '../../../machines/errors.ts';
 import { OpenStackError } from '../../openstack/errors.ts';
 import { describeDifferences } from '../../openstack/ironic/compare.ts';
@@ -9,10 +9,10 @@ import {
   portCreateBody,
   portgroupCreateBody,
 } from '../../openstack/ironic/definition.ts';
-import { toNodeFacts } from '../../openstack/ironic/facts.ts';
+import { MARKER_KEY, toNodeFacts } from '../../openstack/ironic/facts.ts';
 import type { Ironic } from '../../openstack/ironic/requests.ts';
 import type { NodeDetail } from '../../openstack/ironic/schema.ts';
-import { refuseBusy } from '../definitions.ts';
+import { partsOf, refuseBusy, refusePartial } from '../definitions.ts';
 import type { ActionDeps, Perform } from './deps.ts';
 import { cloudAt } from './deps.ts';
 
@@ -27,6 +27,7 @@ export const copyDefinition: Perform = async ({ move, to }, deps) => {
   const original = await deps.definitions.of(move.uuid, move.from, deps.clock.now() - FRESH_MS);
   if (original === null) return undefined;
   refuseBusy(original, move);
+  refusePartial(original, move);
   const { ironic } = cloudAt(deps, move.to);
   if (to.node === null) {
     await ensureChassis(original, move, deps);
@@ -50,9 +51,11 @@ export const copyDefinition: Perform = async ({ move, to }, deps) => {
 };
 
 /** A duplicate uuid is our own earlier create whose answer got lost; a duplicate name is somebody else's node. */
-async function createNode(ironic: Ironic, { node }: Definition): Promise<NodeDetail | undefined> {
+async function createNode(ironic: Ironic, original: Definition): Promise<NodeDetail | undefined> {
+  const { node } = original;
+  const marker = { ...(node.extra[MARKER_KEY] as Marker), parts: partsOf(original) };
   try {
-    return await ironic.createNode(nodeCreateBody(node));
+    return await ironic.createNode(nodeCreateBody(node, { extra: { ...node.extra, [MARKER_KEY]: marker } }));
   } catch (error) {
     const duplicate = error instanceof OpenStackError && error.detail === 'duplicate';
     if (!duplicate || (await ironic.getNode(node.uuid)) === null) throw error;

@@ -17,6 +17,8 @@ const recipeSchema = z.object({
   addresses: z.array(z.string()),
 });
 
+const count = z.number().int().nonnegative();
+
 const markerSchema = z.object({
   v: z.literal(1),
   deployment: z.string().min(1),
@@ -25,6 +27,7 @@ const markerSchema = z.object({
   target: z.string().min(1),
   role: z.string().min(1),
   instance: recipeSchema.nullable(),
+  parts: z.object({ ports: count, portgroups: count, traits: count }).optional(),
 });
 
 /** The marker in a node's `extra`: null when there is none, `invalid` when there is something that we cannot read. */

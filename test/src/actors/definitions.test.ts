@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Move } from '../../../machines/domain.ts';
-import { Definitions, refuseBusy } from '../../../src/actors/definitions.ts';
+import { Definitions, refuseBusy, refusePartial } from '../../../src/actors/definitions.ts';
 import type { ControlPlane } from '../../../src/openstack/control-plane.ts';
 import { nodeDetailSchema } from '../../../src/openstack/ironic/index.ts';
 import { sample } from '../openstack/support.ts';
@@ -25,6 +25,25 @@ it('a definition that was read before the clock was set back is read again', asy
   description = 'rack 2';
   const read = await definitions.of(NODE.uuid, 'cp1', now - 10_000);
   expect(read?.node.description).toBe('rack 2');
+});
+
+it('a node that shows fewer parts than its mark says is not taken for the whole original', () => {
+  const move = { uuid: NODE.uuid, name: 'node-01', from: 'cp2' } as unknown as Move;
+  const mark = { v: 1, deployment: 'd-1', epoch: 5, source: 'cp1', target: 'cp2', role: 'worker', instance: null };
+  const shown = (ports: number, parts?: object) => ({
+    node: { ...NODE, extra: { ephyra: { ...mark, ...(parts === undefined ? {} : { parts }) } } },
+    ports: Array.from({ length: ports }, (_, at) => ({ uuid: `${at}`, address: '', node_uuid: NODE.uuid })),
+    portgroups: [],
+    traits: ['CUSTOM_X'],
+  });
+  const parts = { ports: 2, portgroups: 0, traits: 1 };
+  expect(() => refusePartial(shown(1), move)).not.toThrow();
+  expect(() => refusePartial(shown(2, parts), move)).not.toThrow();
+  expect(() => refusePartial(shown(3, parts), move)).not.toThrow();
+  expect(() => refusePartial(shown(1, parts), move)).toThrow(
+    'cp2 shows 1 ports of node-01, which was put there with 2',
+  );
+  expect(() => refusePartial(shown(2, { ...parts, traits: 2 }), move)).toThrow(/1 traits/);
 });
 
 it('a node that shows itself in maintenance is neither copied nor taken for the whole original', () => {

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { Want } from '../../../machines/domain.ts';
 import type { NodeQuestions } from '../../../src/actors/session.ts';
-import { NodeSession } from '../../../src/actors/session.ts';
+import { LATELY_MS, NodeSession } from '../../../src/actors/session.ts';
 import { indexInstances, placementClass, Survey } from '../../../src/actors/survey.ts';
 import type { ControlPlane } from '../../../src/openstack/control-plane.ts';
 import { OpenStackError } from '../../../src/openstack/errors.ts';
-import { FORWARD, instance, UUID } from '../../machines/observations.ts';
+import { FORWARD, instance, node, UUID } from '../../machines/observations.ts';
 import { processTime, VirtualTime } from '../../support/world/time.ts';
 
 const SUMMARY = {
@@ -193,7 +193,7 @@ describe('what is known of one node', () => {
   it('is forgotten where an action changes it, also when the action fails', async () => {
     for (const action of [async () => undefined, () => Promise.reject(new Error('the answer got lost'))]) {
       const { session } = await known();
-      await session.change('cp1', ['nodes'], action).catch(() => undefined);
+      await session.change({ name: 'stamp', at: 'cp1' }, action).catch(() => undefined);
       const { sides, membership } = session.observe(FORWARD);
       expect(sides['cp1']?.node.is).toBe('unlooked');
       expect(sides['cp1']?.instances.is).toBe('absent');
@@ -204,10 +204,32 @@ describe('what is known of one node', () => {
 
   it('is learned from the answer to an own write, until a newer list', async () => {
     const { session, survey, time } = await known();
-    await session.change('cp1', ['nodes'], async () => null);
+    await session.change({ name: 'unenroll', at: 'cp1' }, async () => null);
     expect(session.observe(FORWARD).sides['cp1']?.node.is).toBe('absent');
     await survey.read(NODES, survey.mark(), time.now());
     expect(session.observe(FORWARD).sides['cp1']?.node.is).toBe('present');
+  });
+
+  it('is unknown when a list lacks what an own write has shown a moment ago', async () => {
+    const { session, survey, time } = await known();
+    const is = async () => {
+      await survey.read({ of: 'nodes', at: 'cp2' }, survey.mark(), time.now());
+      return session.observe(FORWARD).sides['cp2']?.node.is;
+    };
+    await session.change({ name: 'copyDefinition', at: 'cp2' }, async () => node());
+    expect(await is()).toBe('unknown');
+    await session
+      .change({ name: 'copyDefinition', at: 'cp2' }, () => Promise.reject(new Error('a duplicate')))
+      .catch(() => undefined);
+    expect(await is()).toBe('unknown');
+    time.after(LATELY_MS, () => undefined);
+    await time.run(() => false, LATELY_MS + 10_000);
+    expect(await is()).toBe('absent');
+
+    await session.change({ name: 'manage', at: 'cp2' }, async () => node());
+    expect(await is()).toBe('unknown');
+    await session.change({ name: 'unenroll', at: 'cp2' }, async () => undefined);
+    expect(await is()).toBe('absent');
   });
 
   it('is unknown when the application does not say, and a lack of knowledge is no answer', async () => {
@@ -237,15 +259,15 @@ describe('what is known of one node', () => {
   it('includes what it has lately had done, so that a list that is behind does not have it done twice', async () => {
     const { session, time } = await known();
     const stop = { name: 'stopInstance', instanceId: 'i-1' } as const;
-    expect(session.didLately(stop, 60_000)).toBe(false);
+    expect(session.didLately(stop)).toBe(false);
     session.done(stop);
-    expect(session.didLately(stop, 60_000)).toBe(true);
-    expect(session.didLately({ ...stop, instanceId: 'i-2' }, 60_000)).toBe(false);
-    time.after(60_000, () => undefined);
-    await time.run(() => false, 70_000);
-    expect(session.didLately(stop, 60_000)).toBe(false);
+    expect(session.didLately(stop)).toBe(true);
+    expect(session.didLately({ ...stop, instanceId: 'i-2' })).toBe(false);
+    time.after(LATELY_MS, () => undefined);
+    await time.run(() => false, LATELY_MS + 10_000);
+    expect(session.didLately(stop)).toBe(false);
     session.done({ name: 'addMember', instanceId: 'i-1' });
-    expect(session.didLately({ name: 'addMember', instanceId: 'i-1' }, 60_000)).toBe(false);
+    expect(session.didLately({ name: 'addMember', instanceId: 'i-1' })).toBe(false);
   });
 
   it('is nothing that comes from the future: a clock that was set back makes old answers look new', async () => {
@@ -256,7 +278,7 @@ describe('what is known of one node', () => {
     const survey = new Survey(scene.planes, clock);
     const session = new NodeSession(survey, now);
     await session.look(wants, FORWARD, now(), questions);
-    await session.change('cp2', ['nodes'], async () => null);
+    await session.change({ name: 'unenroll', at: 'cp2' }, async () => null);
     await session.look([{ of: 'membership' }], FORWARD, now(), questions);
     session.done({ name: 'stopInstance', instanceId: 'i-1' });
     ahead = 0;
@@ -265,7 +287,7 @@ describe('what is known of one node', () => {
     expect(sides['cp1']?.instances.is).toBe('unlooked');
     expect(sides['cp2']?.node.is).toBe('unlooked');
     expect(membership.is).toBe('unlooked');
-    expect(session.didLately({ name: 'stopInstance', instanceId: 'i-1' }, 60_000)).toBe(false);
+    expect(session.didLately({ name: 'stopInstance', instanceId: 'i-1' })).toBe(false);
 
     scene.cp2.nodes = async () => [SUMMARY];
     await session.look(wants, FORWARD, now() - 5_000, IN);
@@ -279,7 +301,7 @@ describe('what is known of one node', () => {
     let answer: (membership: 'in' | 'out') => void = () => undefined;
     const slow = { ...questions, membership: () => new Promise<'in' | 'out'>((done) => (answer = done)) };
     const asked = session.look([{ of: 'membership' }], FORWARD, time.now(), slow);
-    await session.change('cp2', [], async () => undefined);
+    await session.change({ name: 'addMember', at: 'cp2' }, async () => undefined);
     answer('out');
     await asked;
     expect(session.observe(FORWARD).membership.is).toBe('unlooked');
@@ -288,7 +310,7 @@ describe('what is known of one node', () => {
   it('waits for an action that is still on its way, whoever has stopped waiting for it', async () => {
     const { session, clock, time } = await known();
     let quiet = false;
-    void session.change('cp1', ['nodes'], async () => {
+    void session.change({ name: 'stamp', at: 'cp1' }, async () => {
       await clock.sleep(5_000);
       return undefined;
     });

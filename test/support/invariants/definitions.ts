@@ -1,6 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { INTERFACES } from '../../../src/sandbox/openstack/ironic/node-fields.ts';
 import type { NodeRecord, PortgroupRecord, PortRecord } from '../../../src/sandbox/openstack/records.ts';
+import type { Call } from '../world/calls.ts';
+import { isGivenUp } from '../world/calls.ts';
 import type { Mirror } from '../world/mirror.ts';
 import { FRESH_MS } from './evidence.ts';
 import type { Invariant, Watched } from './invariant.ts';
@@ -91,6 +93,12 @@ export class DefinitionsPresent implements Invariant {
     // Read a moment before, and compared and deleted right after: nobody can tell that it was edited in between.
     if (before !== undefined)
       this.#previous.set(uuid, { definition: before, until: this.#world.time.now() + FRESH_MS });
+  }
+
+  /** A delete that nobody knows of any more takes whatever it meets, were it the last: nobody can be told to prevent that. */
+  arrived(call: Call): void {
+    if (call.write !== 'delete node' || call.node === null || !isGivenUp(call, this.#world.time.now())) return;
+    this.#original.delete(call.node);
   }
 
   changed({ kind, uuid, controlPlane, before, after }: Parameters<NonNullable<Invariant['changed']>>[0]): void {

@@ -29,13 +29,14 @@ export class OneDeployment implements Invariant {
         if (shared) complain(`${one.id} is ${one.state} and ${other.id} is ${other.state}`);
       }
     }
-    const now = this.#world.time.now();
     for (const record of running) {
-      if (record.startedAt === null || this.#started.has(record.id)) continue;
+      const { startedAt } = record;
+      if (startedAt === null || this.#started.has(record.id)) continue;
       this.#started.add(record.id);
+      // Both are times by Ephyra's own clock, which may be a wrong one.
       const lock = locks.find(
         ({ scope, expiresAt }) =>
-          (expiresAt === null || expiresAt > now) &&
+          (expiresAt === null || expiresAt > startedAt) &&
           (scope === 'all' || scope === record.source || scope === record.target),
       );
       if (lock !== undefined) complain(`${record.id} has started under the lock on ${lock.scope}: ${lock.reason}`);

@@ -37,6 +37,12 @@ export const DESTRUCTIVE: ReadonlySet<Write> = new Set([
   'delete instance',
 ]);
 
+/** Requests are given up after a minute. */
+const GIVEN_UP_MS = 60_000;
+
+/** Given up long before it has arrived: nobody can know that it is still to come, and what it does is nobody's doing. */
+export const isGivenUp = (call: Call, now: number): boolean => now - call.sentAt > GIVEN_UP_MS;
+
 /** One request of one process, on its way. */
 export interface Call {
   /** Counts the requests of the world. */

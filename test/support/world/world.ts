@@ -22,7 +22,7 @@ import { Violation } from '../invariants/invariant.ts';
 import type { Member, MemberChange } from './application.ts';
 import { Application } from './application.ts';
 import type { Call } from './calls.ts';
-import { describe } from './calls.ts';
+import { describe, isGivenUp } from './calls.ts';
 import { CLOUD_DELAYS, cloudConfig, KEYSTONE_PASSWORD, worldConfig } from './config.ts';
 import { Mirror } from './mirror.ts';
 import type { Disturbance } from './network.ts';
@@ -35,9 +35,6 @@ import { Trace } from './trace.ts';
 
 /** 2026-11-22T12:00:00Z: the world begins on a day when nothing special happens to clocks. */
 const START = Date.UTC(2026, 10, 22, 12);
-
-/** Requests are given up after a minute. */
-const GIVEN_UP_MS = 60_000;
 
 /** A moment at which a process can be killed. */
 export interface Point {
@@ -195,9 +192,7 @@ export class World {
       watch: {
         sent: (call) => this.#told('sent', call, (invariant) => invariant.sent?.(call)),
         arrived: (call) => {
-          // Nobody can know that what was given up long ago is still to come: what follows is not Ephyra's doing alone.
-          const late = this.time.now() - call.sentAt > GIVEN_UP_MS;
-          if (late && call.write !== null && call.node !== null) this.blamed.add(call.node);
+          if (isGivenUp(call, this.time.now()) && call.write !== null && call.node !== null) this.blamed.add(call.node);
           for (const invariant of this.#invariants) invariant.arrived?.(call);
         },
         served: (call) => {
