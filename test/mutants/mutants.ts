@@ -163,6 +163,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: "if (action.at === move.to && to.node?.provisionState === 'enroll' && !tookAway) {",
     replace: "if (action.at === move.from && to.node?.provisionState === 'enroll' && !tookAway) {",
     foundBy: [POWER],
+    hint: 2232,
   },
   // --- claims
   {
@@ -194,6 +195,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'this.#left.set(next.uuid, next);',
     replace: '',
     foundBy: [CEILING],
+    hint: 11762,
   },
   {
     name: 'the limit of a role is forgotten',
@@ -288,6 +290,22 @@ export const MUTANTS: readonly Mutant[] = [
     replace: '    draft.nodes = draft.nodes.filter((node) => node.uuid !== uuid);',
     foundBy: [SAME_NODES],
   },
+  {
+    name: 'half a copy is taken for the whole original',
+    file: 'src/actors/definitions.ts',
+    find: 'if (there[kind] >= parts[kind]) continue;',
+    replace: 'if (there[kind] >= 0) continue;',
+    foundBy: [DEFINITIONS],
+    hint: 5499,
+  },
+  {
+    name: 'a list is believed against what an own write has shown',
+    file: 'src/actors/session.ts',
+    find: "if (fact.is !== 'absent' || !this.#isLately(this.#shown.get(at))) return fact;",
+    replace: "if (fact.is !== 'absent' || at !== '') return fact;",
+    foundBy: [ROLES],
+    hint: 5_004_445,
+  },
   // --- the leases
   {
     name: 'nobody looks at the lease right before a write',
@@ -295,6 +313,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'if (keeper === undefined || keeper.open) return null;',
     replace: 'if (keeper === undefined || keeper.open !== null) return null;',
     foundBy: [ONE_WRITER],
+    hint: 6964,
   },
   {
     name: 'a lease lasts for ever',
