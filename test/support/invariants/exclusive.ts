@@ -33,10 +33,11 @@ export class OneDeployment implements Invariant {
       const { startedAt } = record;
       if (startedAt === null || this.#started.has(record.id)) continue;
       this.#started.add(record.id);
-      // Both are times by Ephyra's own clock, which may be a wrong one.
+      // By Ephyra's own clock, which may be a wrong one; and by ours, since what goes on after its end was started long ago.
+      const startsAt = Math.max(startedAt, this.#world.time.now());
       const lock = locks.find(
         ({ scope, expiresAt }) =>
-          (expiresAt === null || expiresAt > startedAt) &&
+          (expiresAt === null || expiresAt > startsAt) &&
           (scope === 'all' || scope === record.source || scope === record.target),
       );
       if (lock !== undefined) complain(`${record.id} has started under the lock on ${lock.scope}: ${lock.reason}`);
