@@ -33,8 +33,8 @@ export class NodeSession {
   readonly #changed = new Map<ControlPlaneName, Partial<Record<ListName, number>>>();
   /** By control plane: what the answer to our own last write said of the node; null = it is gone. */
   readonly #learned = new Map<ControlPlaneName, { seq: number; at: number; node: NodeFacts | null }>();
-  /** By control plane: when the answer to a write of ours has shown the node there for the last time. */
-  readonly #shown = new Map<ControlPlaneName, number>();
+  /** By control plane: when the answer to a write of ours has shown the node there for the last time, and with a mark or none. */
+  readonly #shown = new Map<ControlPlaneName, { readonly at: number; readonly marked: boolean }>();
   readonly #own = new Map<'membership' | 'definitions', Reading<unknown>>();
   /** What was asked of this one node before this point says nothing any more, also when the answer comes only now. */
   #ownChanged = 0;
@@ -74,7 +74,7 @@ export class NodeSession {
       let answer: NodeFacts | null | undefined;
       try {
         answer = await perform();
-        if (answer) this.#shown.set(at, asked);
+        if (answer) this.#shown.set(at, { at: asked, marked: answer.marker !== null });
       } finally {
         const seq = this.#survey.mark();
         const changed = this.#changed.get(at) ?? {};
@@ -241,8 +241,12 @@ export class NodeSession {
         : { is: 'present', value: learned.node, at: learned.at };
     }
     const fact = this.#factOf(reading, this.#changedSince('nodes', at), (nodes) => nodes.get(uuid));
-    if (fact.is !== 'absent' || !this.#isLately(this.#shown.get(at))) return fact;
-    return { is: 'unknown', why: 'its list lacks what it has shown a moment ago', at: fact.at };
+    const shown = this.#shown.get(at);
+    if (shown === undefined || !this.#isLately(shown.at)) return fact;
+    const unmarked = shown.marked && fact.is === 'present' && fact.value.marker === null;
+    if (fact.is !== 'absent' && !unmarked) return fact;
+    const what = unmarked ? 'the mark that it has' : 'what it has';
+    return { is: 'unknown', why: `its list does not show ${what} shown a moment ago`, at: fact.at };
   }
 
   #ownFact<T>(of: 'membership' | 'definitions'): Seen<T> {

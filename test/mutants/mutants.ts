@@ -301,8 +301,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a list is believed against what an own write has shown',
     file: 'src/actors/session.ts',
-    find: "if (fact.is !== 'absent' || !this.#isLately(this.#shown.get(at))) return fact;",
-    replace: "if (fact.is !== 'absent' || at !== '') return fact;",
+    find: 'if (shown === undefined || !this.#isLately(shown.at)) return fact;',
+    replace: 'if (shown === undefined || at.length > 0) return fact;',
     foundBy: [ROLES],
     hint: 5_004_445,
   },

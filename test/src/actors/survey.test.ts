@@ -232,6 +232,18 @@ describe('what is known of one node', () => {
     expect(await is()).toBe('absent');
   });
 
+  it('is unknown when a list lacks the mark that an own write has shown a moment ago', async () => {
+    const { session, survey, time } = await known();
+    const is = async () => {
+      await survey.read(NODES, survey.mark(), time.now());
+      return session.observe(FORWARD).sides['cp1']?.node.is;
+    };
+    await session.change({ name: 'stamp', at: 'cp1' }, async () => node());
+    expect(await is()).toBe('unknown');
+    await session.change({ name: 'letGo', at: 'cp1' }, async () => node({ marker: null }));
+    expect(await is()).toBe('present');
+  });
+
   it('is unknown when the application does not say, and a lack of knowledge is no answer', async () => {
     const { survey, clock, time } = stage();
     const session = new NodeSession(survey, clock.now);
