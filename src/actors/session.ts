@@ -12,6 +12,7 @@ import type {
 } from '../../machines/domain.ts';
 import { UNLOOKED } from '../../machines/domain.ts';
 import { Failure } from '../../machines/errors.ts';
+import { OpenStackError } from '../openstack/errors.ts';
 import type { Answers, Question, Reading, Survey } from './survey.ts';
 import { placementClass } from './survey.ts';
 
@@ -75,6 +76,11 @@ export class NodeSession {
       try {
         answer = await perform();
         if (answer) this.#shown.set(at, { at: asked, marked: answer.marker !== null });
+      } catch (error) {
+        // What would be there twice is there: a list that lacks it is behind.
+        const isThere = name === 'copyDefinition' && error instanceof OpenStackError && error.detail === 'duplicate';
+        if (isThere) this.#shown.set(at, { at: asked, marked: false });
+        throw error;
       } finally {
         const seq = this.#survey.mark();
         const changed = this.#changed.get(at) ?? {};

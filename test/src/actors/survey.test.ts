@@ -226,7 +226,16 @@ describe('what is known of one node', () => {
     await time.run(() => false, LATELY_MS + 10_000);
     expect(await is()).toBe('absent');
 
-    await session.change({ name: 'manage', at: 'cp2' }, async () => node());
+    const data = {
+      controlPlane: 'cp2',
+      service: 'ironic',
+      method: 'POST',
+      url: '',
+      expected: [201],
+      status: 409,
+    } as const;
+    const duplicate = new OpenStackError({ ...data, kind: 'conflict', detail: 'duplicate', message: 'it exists' });
+    await session.change({ name: 'copyDefinition', at: 'cp2' }, () => Promise.reject(duplicate)).catch(() => undefined);
     expect(await is()).toBe('unknown');
     await session.change({ name: 'unenroll', at: 'cp2' }, async () => undefined);
     expect(await is()).toBe('absent');
