@@ -34,8 +34,8 @@ export class NodeSession {
   readonly #changed = new Map<ControlPlaneName, Partial<Record<ListName, number>>>();
   /** By control plane: what the answer to our own last write said of the node; null = it is gone. */
   readonly #learned = new Map<ControlPlaneName, { seq: number; at: number; node: NodeFacts | null }>();
-  /** By control plane: when the answer to a write of ours has shown the node there for the last time, and with a mark or none. */
-  readonly #shown = new Map<ControlPlaneName, { readonly at: number; readonly marked: boolean }>();
+  /** By control plane: what the answer to our last write there has shown of the node, and when. */
+  readonly #shown = new Map<ControlPlaneName, { readonly at: number; readonly as: 'gone' | 'unmarked' | 'marked' }>();
   readonly #own = new Map<'membership' | 'definitions', Reading<unknown>>();
   /** What was asked of this one node before this point says nothing any more, also when the answer comes only now. */
   #ownChanged = 0;
@@ -70,16 +70,19 @@ export class NodeSession {
     perform: () => Promise<NodeFacts | null | undefined>,
   ): Promise<void> {
     const asked = this.#now();
-    if (name === 'unenroll') this.#shown.delete(at);
+    // Whether it has happened, only its answer will tell.
+    const isGone = this.#shown.get(at)?.as === 'gone';
+    if (name === 'unenroll' || (name === 'copyDefinition' && isGone)) this.#shown.delete(at);
     const run = (async () => {
       let answer: NodeFacts | null | undefined;
       try {
         answer = await perform();
-        if (answer) this.#shown.set(at, { at: asked, marked: answer.marker !== null });
+        if (answer === null) this.#shown.set(at, { at: asked, as: 'gone' });
+        else if (answer !== undefined) this.#shown.set(at, { at: asked, as: answer.marker ? 'marked' : 'unmarked' });
       } catch (error) {
         // What would be there twice is there: a list that lacks it is behind.
         const isThere = name === 'copyDefinition' && error instanceof OpenStackError && error.detail === 'duplicate';
-        if (isThere) this.#shown.set(at, { at: asked, marked: false });
+        if (isThere) this.#shown.set(at, { at: asked, as: 'unmarked' });
         throw error;
       } finally {
         const seq = this.#survey.mark();
@@ -248,11 +251,9 @@ export class NodeSession {
     }
     const fact = this.#factOf(reading, this.#changedSince('nodes', at), (nodes) => nodes.get(uuid));
     const shown = this.#shown.get(at);
-    if (shown === undefined || !this.#isLately(shown.at)) return fact;
-    const unmarked = shown.marked && fact.is === 'present' && fact.value.marker === null;
-    if (fact.is !== 'absent' && !unmarked) return fact;
-    const what = unmarked ? 'the mark that it has' : 'what it has';
-    return { is: 'unknown', why: `its list does not show ${what} shown a moment ago`, at: fact.at };
+    if (fact.is === 'unlooked' || shown === undefined || !this.#isLately(shown.at)) return fact;
+    const why = contradiction(shown.as, fact);
+    return why === null ? fact : { is: 'unknown', why, at: fact.at };
   }
 
   #ownFact<T>(of: 'membership' | 'definitions'): Seen<T> {
@@ -270,3 +271,11 @@ export class NodeSession {
 
 const placementClassOf = (node: Seen<NodeFacts>): string | null =>
   node.is === 'present' && node.value.resourceClass !== null ? placementClass(node.value.resourceClass) : null;
+
+/** In what a list is behind an answer of a moment ago; null: in nothing. */
+function contradiction(shown: 'gone' | 'unmarked' | 'marked', listed: Seen<NodeFacts>): string | null {
+  if (shown === 'gone') return listed.is === 'present' ? 'its list still shows what it has deleted a moment ago' : null;
+  if (listed.is === 'absent') return 'its list does not show what it has shown a moment ago';
+  const lacksMark = shown === 'marked' && listed.is === 'present' && listed.value.marker === null;
+  return lacksMark ? 'its list does not show the mark that it has shown a moment ago' : null;
+}

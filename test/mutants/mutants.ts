@@ -118,8 +118,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'what was seen before an own change is still believed',
     file: 'src/actors/session.ts',
-    find: 'for (const of of lists) changed[of] = seq;',
-    replace: 'void lists;\n        void seq;',
+    find: 'for (const of of EFFECTS[name].changes) changed[of] = seq;',
+    replace: 'void seq;',
     foundBy: [EVIDENCE, REPEATED, POWER, DEFINITIONS],
   },
   {
@@ -301,8 +301,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a list is believed against what an own write has shown',
     file: 'src/actors/session.ts',
-    find: 'if (shown === undefined || !this.#isLately(shown.at)) return fact;',
-    replace: 'if (shown === undefined || at.length > 0) return fact;',
+    find: "if (fact.is === 'unlooked' || shown === undefined || !this.#isLately(shown.at)) return fact;",
+    replace: "if (fact.is === 'unlooked' || shown === undefined || at.length > 0) return fact;",
     foundBy: [ROLES],
     hint: 5_004_445,
   },

@@ -204,10 +204,21 @@ describe('what is known of one node', () => {
 
   it('is learned from the answer to an own write, until a newer list', async () => {
     const { session, survey, time } = await known();
+    const is = () => session.observe(FORWARD).sides['cp1']?.node.is;
     await session.change({ name: 'unenroll', at: 'cp1' }, async () => null);
-    expect(session.observe(FORWARD).sides['cp1']?.node.is).toBe('absent');
+    expect(is()).toBe('absent');
+    // A list that still shows it a moment later is behind.
     await survey.read(NODES, survey.mark(), time.now());
-    expect(session.observe(FORWARD).sides['cp1']?.node.is).toBe('present');
+    expect(is()).toBe('unknown');
+    time.after(LATELY_MS, () => undefined);
+    await time.run(() => false, LATELY_MS + 10_000);
+    await survey.read(NODES, survey.mark(), time.now());
+    expect(is()).toBe('present');
+
+    await session.change({ name: 'unenroll', at: 'cp1' }, async () => null);
+    await session.change({ name: 'copyDefinition', at: 'cp1' }, async () => undefined);
+    await survey.read(NODES, survey.mark(), time.now());
+    expect(is()).toBe('present');
   });
 
   it('is unknown when a list lacks what an own write has shown a moment ago', async () => {
