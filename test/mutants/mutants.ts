@@ -125,7 +125,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a list that is behind has things done twice',
     file: 'src/actors/ensure.ts',
-    find: 'if (session.didLately(action, LATELY_MS)) {',
+    find: 'if (session.didLately(action)) {',
     replace: 'if (session.didLately(action, 0)) {',
     foundBy: [REPEATED],
   },
