@@ -118,8 +118,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'what was seen before an own change is still believed',
     file: 'src/actors/session.ts',
-    find: 'for (const of of EFFECTS[name].changes) changed[of] = seq;',
-    replace: 'void seq;',
+    find: 'return Math.max(this.#changed.get(at)?.[of] ?? 0, this.#doubted);',
+    replace: 'return 0;',
     foundBy: [EVIDENCE, REPEATED, POWER, DEFINITIONS],
   },
   {
