@@ -19,14 +19,13 @@ export function applicationNode(
   const recipe = marker?.instance ?? null;
   const here = fromInstances[0];
   const there = toInstances.find((instance) => instance.status === 'ACTIVE') ?? toInstances[0];
-  // An instance that never got an address has told the application nothing: it knows the node by what ran there before.
-  const remembered = recipe !== null && (recipe.at === move.from || here !== undefined) ? recipe.addresses : [];
   return {
     uuid: move.uuid,
     name: move.name,
     role: move.role,
     instanceName: here?.name ?? there?.name ?? recipe?.name ?? null,
-    addressesBefore: here === undefined || here.addresses.length === 0 ? remembered : here.addresses,
+    // Where nothing runs that has an address, the application knows the node by what ran on it last.
+    addressesBefore: here === undefined || here.addresses.length === 0 ? (recipe?.addresses ?? []) : here.addresses,
     addressesAfter: there?.addresses ?? [],
   };
 }
