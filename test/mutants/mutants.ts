@@ -291,14 +291,6 @@ export const MUTANTS: readonly Mutant[] = [
     foundBy: [SAME_NODES],
   },
   {
-    name: 'half a copy is taken for the whole original',
-    file: 'src/actors/definitions.ts',
-    find: 'if (there[kind] >= parts[kind]) continue;',
-    replace: 'if (there[kind] >= 0) continue;',
-    foundBy: [DEFINITIONS],
-    hint: 5499,
-  },
-  {
     name: 'a list is believed against what an own write has shown',
     file: 'src/actors/session.ts',
     find: "if (fact.is === 'unlooked' || shown === undefined || !this.#isLately(shown.at)) return fact;",
