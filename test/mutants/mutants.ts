@@ -126,7 +126,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a list that is behind has things done twice',
     file: 'src/actors/ensure.ts',
     find: 'if (session.didLately(action)) {',
-    replace: 'if (session.didLately(action, 0)) {',
+    replace: 'if (session.didLately(action) && move.uuid === action.at) {',
     foundBy: [REPEATED],
   },
   {
