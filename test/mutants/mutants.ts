@@ -163,7 +163,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: "if (action.at === move.to && to.node?.provisionState === 'enroll' && !tookAway) {",
     replace: "if (action.at === move.from && to.node?.provisionState === 'enroll' && !tookAway) {",
     foundBy: [POWER],
-    hint: 2232,
+    hint: 17_379,
   },
   // --- claims
   {
