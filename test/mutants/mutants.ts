@@ -313,6 +313,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'return held.record.leaseMs * USABLE - this.#age(held.proven);',
     replace: 'return held.record.leaseMs;',
     foundBy: [ONE_WRITER],
+    hint: 20_103,
   },
   {
     name: 'a holder is dead as soon as it is seen',
@@ -326,7 +327,8 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/deployments/leases/lease.ts',
     find: 'const writableFrom = this.#setup.monotonic() + longest;',
     replace: 'const writableFrom = this.#setup.monotonic() + Math.min(0, longest);',
-    foundBy: [ONE_WRITER],
+    foundBy: [ONE_WRITER, EVIDENCE],
+    hint: 9892,
   },
   // --- the clients
   {
