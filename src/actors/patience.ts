@@ -1,5 +1,6 @@
 import { Failure } from '../../machines/errors.ts';
 import type { PluginContext } from '../../machines/plugin.ts';
+import { ending } from '../openstack/ending.ts';
 import type { Clock } from '../openstack/http.ts';
 
 /** One question to the application may take so long, in milliseconds. */
@@ -46,16 +47,8 @@ export async function withPatience<T>(
   outer?: AbortSignal,
 ): Promise<T> {
   outer?.throwIfAborted();
-  const patience = new AbortController();
   const answered = new AbortController();
-  let end: (reason: unknown) => void = () => undefined;
-  const over = new Promise<never>((_, reject) => {
-    end = (reason) => {
-      patience.abort(reason);
-      reject(patience.signal.reason);
-    };
-  });
-  over.catch(() => undefined);
+  const { signal, over, end } = ending();
   const onOuter = () => end(outer?.reason);
   outer?.addEventListener('abort', onOuter, { once: true });
   clock.sleep(ms, answered.signal).then(
@@ -63,7 +56,7 @@ export async function withPatience<T>(
     () => undefined,
   );
   try {
-    const context = { signal: patience.signal, deadline: clock.now() + ms, progress: () => undefined };
+    const context = { signal, deadline: clock.now() + ms, progress: () => undefined };
     return await Promise.race([ask(context), over]);
   } finally {
     answered.abort(ANSWERED);

@@ -1,6 +1,7 @@
 import type { AxiosAdapter } from 'axios';
 import { Failure } from '../../machines/errors.ts';
 import { axiosTransport } from './axios-transport.ts';
+import { ending } from './ending.ts';
 import { AbortError, OpenStackError, type ServiceName } from './errors.ts';
 
 /** Time, injected: `now` in milliseconds since the epoch; `sleep` rejects when the signal ends it. */
@@ -245,23 +246,15 @@ async function withTimeout<T>(
   timeoutMs: number,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const inner = new AbortController();
-  let end: (reason: unknown) => void = () => undefined;
-  const ended = new Promise<never>((_, reject) => {
-    end = (reason) => {
-      inner.abort(reason);
-      reject(inner.signal.reason);
-    };
-  });
-  ended.catch(() => {});
+  const { signal, over, end } = ending();
   const timer = timers.setTimeout(() => end(TIMED_OUT), timeoutMs);
   const onOuter = () => end(outer?.reason);
   if (outer?.aborted) onOuter();
   else outer?.addEventListener('abort', onOuter, { once: true });
   try {
-    return await Promise.race([ended, work(inner.signal)]);
+    return await Promise.race([over, work(signal)]);
   } catch (thrown) {
-    throw inner.signal.reason === TIMED_OUT ? TIMED_OUT : thrown;
+    throw signal.reason === TIMED_OUT ? TIMED_OUT : thrown;
   } finally {
     timers.clearTimeout(timer);
     outer?.removeEventListener('abort', onOuter);
