@@ -26,10 +26,10 @@ export type Meddling =
   /** The next time that the node is free somewhere, somebody boots on it. */
   | { readonly do: 'boot on node'; readonly node: number }
   | { readonly do: 'application lies'; readonly node: number; readonly forMs: number }
-  /** A service is stopped and started: who waits for its answer gets none, and for a while nobody listens. */
   /** Only where the world keeps its past. */
   | { readonly do: 'replica behind'; readonly at: string; readonly ms: number; readonly forMs: number }
   | { readonly do: 'disk full'; readonly forMs: number }
+  /** A service is stopped and started: who waits for its answer gets none, and for a while nobody listens. */
   | { readonly do: 'restart service'; readonly at: string; readonly service: RestartedService; readonly forMs: number }
   | { readonly do: 'abort' | 'stop' | 'deploy beside' };
 

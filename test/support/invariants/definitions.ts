@@ -75,11 +75,13 @@ export class DefinitionsPresent implements Invariant {
   /** What is there now is what is to be kept: at the beginning, and after a person has changed it. */
   accept(uuid: string, mirror: Mirror): void {
     const definition = definitionIn(mirror, uuid);
-    if (definition === null) return;
+    if (definition !== null) this.#keep(uuid, definition);
+  }
+
+  #keep(uuid: string, definition: Definition): void {
     this.#original.set(uuid, definition);
-    for (const { name } of this.#world.mirrors.values()) {
-      const copy = name === mirror.name ? definition : definitionIn(this.#world.mirror(name), uuid);
-      this.#whole.set(`${name} ${uuid}`, isDeepStrictEqual(copy, definition));
+    for (const mirror of this.#world.mirrors.values()) {
+      this.#whole.set(`${mirror.name} ${uuid}`, isDeepStrictEqual(definitionIn(mirror, uuid), definition));
     }
   }
 
@@ -121,11 +123,7 @@ export class DefinitionsPresent implements Invariant {
   #wasEditedTooLate(node: string): boolean {
     const previous = this.#previous.get(node);
     if (previous === undefined || this.#world.time.now() > previous.until) return false;
-    this.#original.set(node, previous.definition);
-    for (const mirror of this.#world.mirrors.values()) {
-      const whole = isDeepStrictEqual(definitionIn(mirror, node), previous.definition);
-      this.#whole.set(`${mirror.name} ${node}`, whole);
-    }
+    this.#keep(node, previous.definition);
     return this.#isSomewhere(node);
   }
 }

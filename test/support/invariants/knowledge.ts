@@ -10,11 +10,14 @@ export interface NodeSaid {
   readonly marker: { readonly deployment: string; readonly epoch: number } | 'invalid' | null;
 }
 
-/** An answer about one node that a process has received: when it was asked, and when it was true. */
+/** An answer about one node that a process has received. */
 export interface Told {
   readonly sentAt: number;
-  readonly servedAt: number;
-  readonly stale: boolean;
+  /**
+   * What was asked after this is newer. Of a look it is when it was sent; of a write, which shows what is after it, when its answer
+   * was heard: whoever asked before that may have been told of before.
+   */
+  readonly knownAt: number;
   /** It is what the answer to a write said. */
   readonly written: boolean;
   /** Orders what was asked in the same millisecond. */
@@ -26,13 +29,6 @@ export interface Told {
 interface Listing {
   readonly id: number;
   readonly sentAt: number;
-  readonly servedAt: number;
-  readonly stale: boolean;
-  readonly nodes: ReadonlyMap<string, NodeSaid>;
-}
-
-interface Pages extends Listing {
-  stale: boolean;
   readonly nodes: Map<string, NodeSaid>;
 }
 
@@ -47,10 +43,8 @@ export class Knowledge {
   /** By process and control plane, and below by node, as they are asked for: of all nodes of one after another. */
   readonly #single = new Map<string, Map<string, Told>>();
   /** Lists that are not at their end: by process, control plane and the marker with which they go on, oldest first. */
-  readonly #pages = new Map<string, Pages[]>();
+  readonly #pages = new Map<string, Listing[]>();
   readonly #membership = new Map<string, MembershipAnswer>();
-  /** When the answer to the last write was heard; keys as there. */
-  readonly #heard = new Map<string, Map<string, number>>();
   readonly #now: () => number;
 
   constructor(now: () => number) {
@@ -70,31 +64,29 @@ export class Knowledge {
       if (call.status === 200) this.#page(call, query, body as Json);
     } else if (sub === undefined && (call.status === 200 || call.status === 404)) {
       const node = call.status === 404 ? null : said(body as Json);
-      const { sentAt, servedAt, stale } = call;
-      const told = { id: call.id, sentAt, servedAt, stale, written: false, node };
+      const { sentAt } = call;
+      const told = { id: call.id, sentAt, knownAt: sentAt, written: false, node };
       putUnder(this.#single, keyOf(call.process, call.at), id, told);
     }
   }
 
   /** The answer to a write that shows the node, or that it is gone, is as good as a look. */
-  #answerOfWrite({ id, process, at, node, write, status, sentAt, servedAt }: Call, body: Json): void {
+  #answerOfWrite({ id, process, at, node, write, status, sentAt }: Call, body: Json): void {
     if (node === null || status === null) return;
     const gone = write === 'delete node' && (status === 204 || status === 404);
     const shown = (write === 'mark' || write === 'patch' || write === 'create node') && status < 300;
     if (!gone && !shown) return;
-    const told = { id, sentAt, servedAt: servedAt ?? sentAt, stale: false, written: true };
+    const told = { id, sentAt, knownAt: this.#now(), written: true };
     putUnder(this.#single, keyOf(process, at), node, { ...told, node: gone ? null : said(body) });
-    putUnder(this.#heard, keyOf(process, at), node, this.#now());
   }
 
   #page(call: Call, query: string, body: Json): void {
     const key = keyOf(call.process, call.at);
-    const { id, sentAt, stale } = call;
+    const { id, sentAt } = call;
     // Two lists may be read at the same time; which page belongs to which, only the marker tells. The newest: one that
     // has been given up in its middle waits for ever.
     const begun = this.#pages.get(`${key} ${markerOf(query)}`)?.pop();
-    const pages = begun ?? { id, sentAt, servedAt: call.servedAt ?? sentAt, stale, nodes: new Map() };
-    pages.stale ||= stale;
+    const pages = begun ?? { id, sentAt, nodes: new Map() };
     for (const node of body['nodes'] as Json[]) pages.nodes.set(String(node['uuid']), said(node));
     const next = typeof body['next'] === 'string' ? markerOf(body['next']) : null;
     if (next !== null) {
@@ -116,14 +108,12 @@ export class Knowledge {
     const list = this.#lists.get(key);
     const single = this.#single.get(key)?.get(uuid);
     if (list === undefined) return single;
-    // The answer to a write shows what is after it: whoever asked before it was heard may have been told of before.
-    const heardAt = this.#heard.get(key)?.get(uuid) ?? 0;
-    const singleAt = single === undefined ? 0 : single.written ? heardAt : single.sentAt;
-    const { id, sentAt, servedAt, stale, nodes } = list;
-    if (single !== undefined && (singleAt > sentAt || (singleAt === sentAt && (single.written || single.id > id)))) {
-      return single;
+    const { id, sentAt, nodes } = list;
+    if (single !== undefined) {
+      const { knownAt } = single;
+      if (knownAt > sentAt || (knownAt === sentAt && (single.written || single.id > id))) return single;
     }
-    return { id, sentAt, servedAt, stale, written: false, node: nodes.get(uuid) ?? null };
+    return { id, sentAt, knownAt: sentAt, written: false, node: nodes.get(uuid) ?? null };
   }
 
   membership(process: number, uuid: string): MembershipAnswer | undefined {

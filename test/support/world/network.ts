@@ -1,4 +1,5 @@
 import type { HttpRequest, HttpResponse, Transport } from '../../../src/openstack/http.ts';
+import { lowerCase } from '../../../src/sandbox/openstack/http.ts';
 import type { ControlPlane, Reply } from '../../../src/sandbox/openstack/index.ts';
 import type { Call } from './calls.ts';
 import { classify } from './calls.ts';
@@ -224,14 +225,6 @@ function without(reply: Reply, which: number): Reply {
   return { ...reply, body: { ...(reply.body as object), [list.key]: left } };
 }
 
-const LOWER = new Map<string, string>();
-/** Names of headers come in few spellings. */
-function lower(name: string): string {
-  const known = LOWER.get(name) ?? name.toLowerCase();
-  LOWER.set(name, known);
-  return known;
-}
-
 const never = <T>(): Promise<T> => new Promise<T>(() => undefined);
 const RESET: Reply = { status: 0, headers: {}, body: undefined, dropped: 'reset' };
 const literal = (path: string): string => path.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
@@ -250,7 +243,7 @@ function responseOf(reply: Reply, half: boolean): HttpResponse {
     throw Object.assign(new Error(`the connection was ${reply.dropped}`), { code });
   }
   const headers: Record<string, string> = {};
-  for (const name in reply.headers) headers[lower(name)] = reply.headers[name] ?? '';
+  for (const name in reply.headers) headers[lowerCase(name)] = reply.headers[name] ?? '';
   const text = () =>
     reply.body === undefined ? '' : typeof reply.body === 'string' ? reply.body : JSON.stringify(reply.body);
   if (half) return { status: reply.status, headers, body: text().slice(0, Math.floor(text().length / 2)) };
