@@ -4,9 +4,9 @@ import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
 import { ConfigError, checkConfig, configSecrets, loadConfig } from './config/index.ts';
 import { createLogger, createMetrics, keepHeapSmall, Redactor, startHttp } from './observability/index.ts';
+import { systemClock } from './openstack/clock.ts';
 import { CloudsError } from './openstack/cloud-files.ts';
 import { loadClouds } from './openstack/clouds.ts';
-import { systemClock } from './openstack/http.ts';
 import { createSlackFace } from './slack/index.ts';
 import { openStore, StoreError } from './store/index.ts';
 import { randomNonce, wire } from './wiring.ts';
@@ -76,7 +76,13 @@ async function serve(path: string): Promise<void> {
     store,
     log,
     metrics,
-    means: { clock: systemClock, random: Math.random, nonce: randomNonce, host: hostname() },
+    means: {
+      clock: systemClock,
+      monotonic: () => performance.now(),
+      random: Math.random,
+      nonce: randomNonce,
+      host: hostname(),
+    },
   });
   redactor.register(core.secrets);
   const slack =

@@ -23,11 +23,12 @@ import { Recovery } from './deployments/recovery.ts';
 import type { RunListener, Timers } from './deployments/run.ts';
 import { DeploymentService, SYSTEM } from './deployments/service.ts';
 import { type Logger, logChanges, type Metrics, observeChanges } from './observability/index.ts';
+import { type Clock, steadyClock } from './openstack/clock.ts';
 import type { CloudConfig, CloudsFile } from './openstack/clouds.ts';
 import { loadClouds } from './openstack/clouds.ts';
 import type { ControlPlane } from './openstack/control-plane.ts';
 import { createControlPlane } from './openstack/control-plane.ts';
-import type { Clock, HttpDeps, Transport } from './openstack/http.ts';
+import type { HttpDeps, Transport } from './openstack/http.ts';
 import type { DeepReadonly, Store, StoredDeployment } from './store/types.ts';
 
 /** What a test or a simulation replaces; everything has a real default. */
@@ -39,8 +40,8 @@ export interface Means {
   readonly nonce: () => string;
   /** Where this process runs, e.g. the host name. */
   readonly host: string;
-  /** Milliseconds from any fixed instant, which nobody sets. Default: the process's own. */
-  readonly monotonic?: () => number;
+  /** Milliseconds from any fixed instant, which nobody sets. */
+  readonly monotonic: () => number;
   readonly transport?: Transport;
   readonly timers?: Timers;
   /** In place of clouds.yaml. */
@@ -74,12 +75,14 @@ export async function wire(
   parts: { store: Store; log: Logger; metrics: Metrics; means: Means },
 ): Promise<Core> {
   const { store, log, metrics, means } = parts;
-  const { clock } = means;
+  const { clock, monotonic } = means;
+  // By this one it is told how old an answer is; by the other one what is written down, and shown to people.
+  const steady = steadyClock(clock, monotonic);
   const clouds = means.clouds ?? loadClouds();
   const cloudOf = new Map(config.controlPlanes.map(({ name, cloud }) => [name, clouds.resolveCloud(cloud)]));
   // The clients ask the leases whether they may write, and the leases write by the clients.
   let leases: Leases | null = null;
-  const controlPlanes = connect(cloudOf, metrics, means, (at) => leases?.fence(at) ?? null);
+  const controlPlanes = connect(cloudOf, metrics, means, steady, (at) => leases?.fence(at) ?? null);
   const secrets: SecretsOf = new Map(
     config.controlPlanes.map(({ name, secretsFile }) => [
       name,
@@ -90,15 +93,15 @@ export async function wire(
     means.plugin ??
     (await loadPlugin(config.application.plugin, {
       options: config.application.options,
-      now: () => clock.now(),
-      sleep: (ms, signal) => clock.sleep(ms, signal),
+      now: steady.now,
+      sleep: steady.sleep,
       log: (fields, message) => log.info({ plugin: config.application.plugin, ...fields }, message),
     }));
 
   leases = new Leases({
     controlPlanes,
     clock,
-    monotonic: means.monotonic ?? (() => performance.now()),
+    monotonic,
     random: means.random,
     leaseMs: config.deployment.leaseMs,
     host: config.deployment.instance ?? means.host,
@@ -107,9 +110,9 @@ export async function wire(
     onEvent: (at, event) => noteLease(at, event, log, metrics),
   });
   const holds = leases;
-  const survey = new Survey(controlPlanes, clock);
-  const catalogue = new Catalogue(controlPlanes, clock);
-  const definitions = new Definitions(controlPlanes, secrets, clock);
+  const survey = new Survey(controlPlanes, steady);
+  const catalogue = new Catalogue(controlPlanes, steady);
+  const definitions = new Definitions(controlPlanes, secrets, steady);
   const roles = new Map(config.roles.map((role) => [role.name, role]));
   const deadlineMs = (step: Step) => config.deployment.deadlinesMs[step];
 
@@ -121,7 +124,7 @@ export async function wire(
     for (const node of record.nodes) aliases(node);
     const gateDeps = {
       plugin,
-      clock,
+      clock: steady,
       maxUnavailable: record.options.maxUnavailable,
       aliases,
       roleLimits: Object.fromEntries(
@@ -141,7 +144,7 @@ export async function wire(
       catalogue,
       definitions,
       plugin,
-      clock,
+      clock: steady,
       verify: deployment.verify,
       deadlineMs,
       permit: async (move, signal) => {
@@ -153,7 +156,7 @@ export async function wire(
     });
     const ensure = createEnsure({
       survey,
-      clock,
+      clock: steady,
       perform,
       mayWrite,
       isWritable: ({ source, target }) => holds.open(source) && holds.open(target),
@@ -168,7 +171,7 @@ export async function wire(
           const instancesOf = (side: typeof from) => (side?.instances.is === 'present' ? side.instances.value : []);
           const marker = markerOf(nodeOf(from), nodeOf(to));
           const node = applicationNode(move, instancesOf(from), instancesOf(to), marker);
-          const answer = await withPatience(clock, APPLICATION_PATIENCE_MS, (context) =>
+          const answer = await withPatience(steady, APPLICATION_PATIENCE_MS, (context) =>
             plugin.verifyNode(node, context),
           );
           if (answer.membership !== 'unknown') return answer.membership;
@@ -249,7 +252,7 @@ export async function wire(
           survey,
           catalogue,
           plugin,
-          clock,
+          clock: steady,
           onPorts: (at, ports) => definitions.witness(at, ports),
         },
       );
@@ -286,10 +289,11 @@ function connect(
   cloudOf: ReadonlyMap<ControlPlaneName, CloudConfig>,
   metrics: Metrics,
   means: Means,
+  clock: Clock,
   fence: NonNullable<HttpDeps['fence']>,
 ): ReadonlyMap<ControlPlaneName, ControlPlane> {
   const deps: HttpDeps = {
-    clock: means.clock,
+    clock,
     random: means.random,
     onCall: (call) => metrics.openstackCall(call),
     fence,

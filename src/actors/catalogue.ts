@@ -1,7 +1,7 @@
 import type { ControlPlaneName } from '../../machines/domain.ts';
+import type { Clock } from '../openstack/clock.ts';
 import type { ControlPlane } from '../openstack/control-plane.ts';
 import type { Image } from '../openstack/glance/schema.ts';
-import type { Clock } from '../openstack/http.ts';
 import type { Network } from '../openstack/neutron/schema.ts';
 import type { Flavor } from '../openstack/nova/schema.ts';
 

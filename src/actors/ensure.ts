@@ -6,7 +6,7 @@ import { STEPS } from '../../machines/domain.ts';
 import type { FailureData } from '../../machines/errors.ts';
 import { toFailureData } from '../../machines/errors.ts';
 import type { EnsureInput, Start, StepOutcome } from '../../machines/node/setup.ts';
-import type { Clock } from '../openstack/http.ts';
+import type { Clock } from '../openstack/clock.ts';
 import type { NodeQuestions } from './session.ts';
 import { NodeSession } from './session.ts';
 import type { Survey } from './survey.ts';

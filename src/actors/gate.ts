@@ -3,7 +3,7 @@ import { Failure } from '../../machines/errors.ts';
 import type { Item } from '../../machines/migration/items.ts';
 import type { GateAnswer, GateInput } from '../../machines/migration/setup.ts';
 import type { ApplicationHealth, ApplicationPlugin } from '../../machines/plugin.ts';
-import type { Clock } from '../openstack/http.ts';
+import type { Clock } from '../openstack/clock.ts';
 import { withPatience } from './patience.ts';
 
 export interface GateDeps {

@@ -1,7 +1,7 @@
 import { Failure } from '../../machines/errors.ts';
 import type { PluginContext } from '../../machines/plugin.ts';
+import type { Clock } from '../openstack/clock.ts';
 import { ending } from '../openstack/ending.ts';
-import type { Clock } from '../openstack/http.ts';
 
 /** One question to the application may take so long, in milliseconds. */
 export const APPLICATION_PATIENCE_MS = 30_000;

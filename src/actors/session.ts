@@ -12,7 +12,6 @@ import type {
 } from '../../machines/domain.ts';
 import { UNLOOKED } from '../../machines/domain.ts';
 import { Failure } from '../../machines/errors.ts';
-import { OpenStackError } from '../openstack/errors.ts';
 import type { Answers, Question, Reading, Survey } from './survey.ts';
 import { placementClass } from './survey.ts';
 
@@ -26,6 +25,12 @@ export interface NodeQuestions {
 export const LATELY_MS = 120_000;
 
 /**
+ * What our own last write has shown of a node in one control plane. `there`: it is, whether with our mark or not; `perhaps`:
+ * it was created and nobody has said whether it is there now.
+ */
+export type Shown = 'gone' | 'there' | 'marked' | 'perhaps';
+
+/**
  * What this process knows of one node: what was seen since its last change, and the action that is under way. It lives
  * as long as the process; nothing in it is needed after a restart.
  */
@@ -34,8 +39,8 @@ export class NodeSession {
   readonly #changed = new Map<ControlPlaneName, Partial<Record<ListName, number>>>();
   /** By control plane: what the answer to our own last write said of the node; null = it is gone. */
   readonly #learned = new Map<ControlPlaneName, { seq: number; at: number; node: NodeFacts | null }>();
-  /** By control plane: what the answer to our last write there has shown of the node, and when. */
-  readonly #shown = new Map<ControlPlaneName, { readonly at: number; readonly as: 'gone' | 'unmarked' | 'marked' }>();
+  /** By control plane: what our last write there has shown of the node, and when. */
+  readonly #shown = new Map<ControlPlaneName, { readonly at: number; readonly as: Shown }>();
   readonly #own = new Map<'membership' | 'definitions', Reading<unknown>>();
   /** What was asked of this one node before this point says nothing any more, also when the answer comes only now. */
   #ownChanged = 0;
@@ -78,12 +83,7 @@ export class NodeSession {
       try {
         answer = await perform();
         if (answer === null) this.#shown.set(at, { at: asked, as: 'gone' });
-        else if (answer !== undefined) this.#shown.set(at, { at: asked, as: answer.marker ? 'marked' : 'unmarked' });
-      } catch (error) {
-        // What would be there twice is there: a list that lacks it is behind.
-        const isThere = name === 'copyDefinition' && error instanceof OpenStackError && error.detail === 'duplicate';
-        if (isThere) this.#shown.set(at, { at: asked, as: 'unmarked' });
-        throw error;
+        else if (answer !== undefined) this.#shown.set(at, { at: asked, as: answer.marker ? 'marked' : 'there' });
       } finally {
         const seq = this.#survey.mark();
         const changed = this.#changed.get(at) ?? {};
@@ -96,6 +96,12 @@ export class NodeSession {
     })();
     this.#acting = run.catch(() => undefined);
     await run;
+  }
+
+  /** What an action of several calls has learned before its end, which may be a failure. Null: nothing came of it. */
+  shows(at: ControlPlaneName, as: Shown | null): void {
+    if (as === null) this.#shown.delete(at);
+    else this.#shown.set(at, { at: this.#now(), as });
   }
 
   /** Forgets what was asked before `oldest` (ms): a new start does not build on what an earlier one has seen. */
@@ -115,7 +121,7 @@ export class NodeSession {
   }
 
   #isLately(at: number | undefined): boolean {
-    return at !== undefined && this.#isFrom(at, this.#now() - LATELY_MS + 1);
+    return at !== undefined && this.#now() - at < LATELY_MS;
   }
 
   /** Forgets everything that was asked until now: it has led nowhere, and is asked again. */
@@ -130,18 +136,6 @@ export class NodeSession {
     this.#ownChanged = this.#survey.mark();
   }
 
-  /** Not older than that, nor from the future: a clock that was set back makes old answers look new. */
-  #isFrom(at: number, notBefore: number): boolean {
-    return at >= notBefore && at <= this.#now();
-  }
-
-  /** A life that began in the future: the clock was set back since, and no new answer would count until it is there again. */
-  #forgetFuture(): void {
-    if (this.#oldest <= this.#now()) return;
-    this.#oldest = this.#now();
-    this.doubt();
-  }
-
   /** Our own last write there was answered with its being gone: better than any list that lacks it. */
   tookAway(at: ControlPlaneName): boolean {
     return this.#learned.get(at)?.node === null;
@@ -154,7 +148,6 @@ export class NodeSession {
 
   /** Gets answers no older than `notBefore` (ms) to everything in `wants`. */
   async look(wants: readonly Want[], move: Move, notBefore: number, questions: NodeQuestions): Promise<void> {
-    this.#forgetFuture();
     await Promise.all(wants.map((want) => this.#lookAt(want, move, notBefore, questions)));
   }
 
@@ -166,12 +159,12 @@ export class NodeSession {
       case 'providers': {
         const learned = want.of === 'nodes' ? this.#learned.get(want.at) : undefined;
         const oldest = Math.max(notBefore, want.since ?? 0);
-        if (learned !== undefined && this.#isFrom(learned.at, oldest)) return;
+        if (learned !== undefined && learned.at >= oldest) return;
         await this.#survey.read({ of: want.of, at: want.at }, this.#changedSince(want.of, want.at), oldest);
         return;
       }
       case 'schedulable': {
-        const resourceClass = placementClassOf(this.#node(move.uuid, want.at));
+        const resourceClass = placementClassOf(this.#node(move, want.at));
         if (resourceClass === null) return;
         const question = { of: 'schedulable', at: want.at, resourceClass } as const;
         await this.#survey.read(question, this.#changedSince('schedulable', want.at), notBefore);
@@ -191,7 +184,7 @@ export class NodeSession {
 
   async #askOwn(of: 'membership' | 'definitions', notBefore: number, ask: () => Promise<unknown>): Promise<void> {
     const last = this.#own.get(of);
-    if (last !== undefined && last.seq > this.#ownChanged && this.#isFrom(last.at, notBefore)) return;
+    if (last !== undefined && last.seq > this.#ownChanged && last.at >= notBefore) return;
     const seq = this.#survey.mark();
     const at = this.#now();
     try {
@@ -219,7 +212,7 @@ export class NodeSession {
 
   #side(move: Move, at: ControlPlaneName): SideObservation {
     const { uuid } = move;
-    const node = this.#node(uuid, at);
+    const node = this.#node(move, at);
     const instanceUuid = node.is === 'present' ? node.value.instanceUuid : null;
     const resourceClass = placementClassOf(node);
     const listed = (uuids: ReadonlySet<string>): true | undefined => (uuids.has(uuid) ? true : undefined);
@@ -240,11 +233,12 @@ export class NodeSession {
   }
 
   /** From the bulk list, or from the answer to our own write when that is newer. */
-  #node(uuid: string, at: ControlPlaneName): Seen<NodeFacts> {
+  #node(move: Move, at: ControlPlaneName): Seen<NodeFacts> {
+    const { uuid } = move;
     const reading = this.#survey.last({ of: 'nodes', at });
     const learned = this.#learned.get(at);
     const newer = learned !== undefined && (reading === undefined || learned.seq > reading.seq);
-    if (newer && this.#isFrom(learned.at, this.#oldest)) {
+    if (newer && learned.at >= this.#oldest) {
       return learned.node === null
         ? { is: 'absent', at: learned.at }
         : { is: 'present', value: learned.node, at: learned.at };
@@ -252,6 +246,8 @@ export class NodeSession {
     const fact = this.#factOf(reading, this.#changedSince('nodes', at), (nodes) => nodes.get(uuid));
     const shown = this.#shown.get(at);
     if (fact.is === 'unlooked' || shown === undefined || !this.#isLately(shown.at)) return fact;
+    // On its way there it is simply created again, which shows what is there. On its way back nobody would look for it.
+    if (shown.as === 'perhaps' && at === move.to) return fact;
     const why = contradiction(shown.as, fact);
     return why === null ? fact : { is: 'unknown', why, at: fact.at };
   }
@@ -262,7 +258,7 @@ export class NodeSession {
   }
 
   #factOf<A, T>(reading: Reading<A> | undefined, after: number, pick: (answer: A) => T | undefined): Seen<T> {
-    if (reading === undefined || reading.seq <= after || !this.#isFrom(reading.at, this.#oldest)) return UNLOOKED;
+    if (reading === undefined || reading.seq <= after || reading.at < this.#oldest) return UNLOOKED;
     if (!reading.answer.ok) return { is: 'unknown', why: reading.answer.why, at: reading.at };
     const value = pick(reading.answer.value);
     return value === undefined ? { is: 'absent', at: reading.at } : { is: 'present', value, at: reading.at };
@@ -273,7 +269,7 @@ const placementClassOf = (node: Seen<NodeFacts>): string | null =>
   node.is === 'present' && node.value.resourceClass !== null ? placementClass(node.value.resourceClass) : null;
 
 /** In what a list is behind an answer of a moment ago; null: in nothing. */
-function contradiction(shown: 'gone' | 'unmarked' | 'marked', listed: Seen<NodeFacts>): string | null {
+function contradiction(shown: Shown, listed: Seen<NodeFacts>): string | null {
   if (shown === 'gone') return listed.is === 'present' ? 'its list still shows what it has deleted a moment ago' : null;
   if (listed.is === 'absent') return 'its list does not show what it has shown a moment ago';
   const lacksMark = shown === 'marked' && listed.is === 'present' && listed.value.marker === null;

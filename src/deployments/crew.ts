@@ -2,7 +2,7 @@ import type { ControlPlaneName, DeploymentId, NodeUuid } from '../../machines/do
 import type { MigrationOutput, MigrationPorts } from '../../machines/migration/setup.ts';
 import type { Survey } from '../actors/survey.ts';
 import type { Config } from '../config/types.ts';
-import type { Clock } from '../openstack/http.ts';
+import type { Clock } from '../openstack/clock.ts';
 import { StoreError } from '../store/errors.ts';
 import type { DeepReadonly, Store, StoredDeployment } from '../store/types.ts';
 import type { LeaseTrouble } from './leases/lease.ts';
@@ -177,7 +177,7 @@ export class Crew {
     for (;;) {
       const record = this.#record(id);
       if (record === undefined) return;
-      const sighted = await sight(record, survey, clock);
+      const sighted = await sight(record, survey);
       if (sighted.ok) {
         job.cancel.signal.throwIfAborted();
         const items = itemsOf(this.#record(id) ?? record, sighted.seen, reopened);

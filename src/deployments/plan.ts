@@ -8,9 +8,9 @@ import { APPLICATION_PATIENCE_MS, withPatience } from '../actors/patience.ts';
 import type { Survey } from '../actors/survey.ts';
 import { roleOf } from '../config/roles.ts';
 import type { RoleConfig } from '../config/types.ts';
+import type { Clock } from '../openstack/clock.ts';
 import type { ControlPlane } from '../openstack/control-plane.ts';
 import { OpenStackError, toFailure } from '../openstack/errors.ts';
-import type { Clock } from '../openstack/http.ts';
 import { toNodeFacts } from '../openstack/ironic/facts.ts';
 import type { NodeDetail, PortDetail } from '../openstack/ironic/schema.ts';
 import { findMaskedSecrets, overlaySecrets } from '../openstack/ironic/secrets.ts';
@@ -121,7 +121,7 @@ async function selectNodes(
   const [nodes, ports, instances] = await Promise.all([
     cloud.ironic.listNodesDetail().catch(complain),
     cloud.ironic.listPorts().catch(complain),
-    deps.survey.read({ of: 'instances', at: source }, deps.survey.mark(), deps.clock.now()),
+    deps.survey.read({ of: 'instances', at: source }, deps.survey.mark()),
   ]);
   if (!instances.answer.ok && nodes !== null) {
     problems.push({ field: `${source}.nova`, message: instances.answer.why, remedy: 'Repair it, then deploy again.' });

@@ -5,7 +5,6 @@ import type { Survey } from '../actors/survey.ts';
 import { placementClass } from '../actors/survey.ts';
 import type { RoleConfig } from '../config/types.ts';
 import type { ControlPlane } from '../openstack/control-plane.ts';
-import type { Clock } from '../openstack/http.ts';
 import type { Driver, PortDetail } from '../openstack/ironic/schema.ts';
 import type { IpAvailability } from '../openstack/neutron/schema.ts';
 import type { Flavor, Keypair, Quota } from '../openstack/nova/schema.ts';
@@ -17,7 +16,6 @@ export interface PreflightDeps {
   readonly controlPlanes: ReadonlyMap<ControlPlaneName, ControlPlane>;
   readonly catalogue: Catalogue;
   readonly survey: Survey;
-  readonly clock: Clock;
 }
 
 export interface TargetVerdict {
@@ -79,10 +77,10 @@ export async function checkTarget(
 /** Ports belong to nodes: a control plane without nodes, the usual target, is not asked for them. */
 async function nodesAndPorts(
   cloud: ControlPlane,
-  { survey, clock }: PreflightDeps,
+  { survey }: PreflightDeps,
   ask: <T>(call: Promise<T>) => Promise<T | null>,
 ) {
-  const nodes = await survey.read({ of: 'nodes', at: cloud.name }, survey.mark(), clock.now());
+  const nodes = await survey.read({ of: 'nodes', at: cloud.name }, survey.mark());
   const empty = nodes.answer.ok && nodes.answer.value.size === 0;
   return { nodes, ports: empty ? [] : await ask(cloud.ironic.listPorts()) };
 }

@@ -1,7 +1,7 @@
 import type { ControlPlaneName, DeploymentId } from '../../machines/domain.ts';
 import type { Survey } from '../actors/survey.ts';
 import type { Config } from '../config/types.ts';
-import type { Clock } from '../openstack/http.ts';
+import type { Clock } from '../openstack/clock.ts';
 import { isEnded } from '../store/state.ts';
 import type { DeepReadonly, Store, StoredDeployment, StoreState } from '../store/types.ts';
 import type { Findings } from './findings.ts';
@@ -138,14 +138,13 @@ export class Recovery {
   async #look(
     names: Pair['names'],
   ): Promise<{ readonly ok: true; readonly pair: PairSight } | { readonly ok: false; readonly why: string }> {
-    const { survey, clock } = this.#deps;
-    const now = clock.now();
+    const { survey } = this.#deps;
     const after = survey.mark();
     const known = this.#deps.store
       .read()
       .deployments.some((record) => onPair(record, names) && (runs(record) || record.startedAt === null));
-    const nodes = names.map((at) => survey.read({ of: 'nodes', at }, after, now));
-    const listInstances = () => names.map((at) => survey.read({ of: 'instances', at }, after, now));
+    const nodes = names.map((at) => survey.read({ of: 'nodes', at }, after));
+    const listInstances = () => names.map((at) => survey.read({ of: 'instances', at }, after));
     const early = known ? listInstances() : null;
     const answers = await Promise.all(nodes);
     const marked = answers.some(

@@ -2,7 +2,6 @@ import type { InstanceFacts, NodeFacts } from '../../machines/domain.ts';
 import { METADATA } from '../../machines/domain.ts';
 import type { Item, Place } from '../../machines/migration/items.ts';
 import type { Survey } from '../actors/survey.ts';
-import type { Clock } from '../openstack/http.ts';
 import type { DeepReadonly, StoredDeployment, StoredResult } from '../store/types.ts';
 
 /** What both Ironics and the target's Nova say of one node. */
@@ -16,14 +15,12 @@ export interface Sighting {
 export async function sight(
   record: DeepReadonly<Pick<StoredDeployment, 'source' | 'target' | 'nodes'>>,
   survey: Survey,
-  clock: Clock,
 ): Promise<{ ok: true; seen: Map<string, Sighting> } | { ok: false; why: string }> {
-  const now = clock.now();
   const after = survey.mark();
   const [source, target, instances] = await Promise.all([
-    survey.read({ of: 'nodes', at: record.source }, after, now),
-    survey.read({ of: 'nodes', at: record.target }, after, now),
-    survey.read({ of: 'instances', at: record.target }, after, now),
+    survey.read({ of: 'nodes', at: record.source }, after),
+    survey.read({ of: 'nodes', at: record.target }, after),
+    survey.read({ of: 'instances', at: record.target }, after),
   ]);
   if (!source.answer.ok) return { ok: false, why: source.answer.why };
   if (!target.answer.ok) return { ok: false, why: target.answer.why };

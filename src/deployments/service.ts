@@ -1,6 +1,6 @@
 import type { ControlPlaneName, DeploymentId } from '../../machines/domain.ts';
 import type { Config } from '../config/types.ts';
-import type { Clock } from '../openstack/http.ts';
+import type { Clock } from '../openstack/clock.ts';
 import { isEnded } from '../store/state.ts';
 import type { DeepReadonly, Store, StoredDeployment, StoreState } from '../store/types.ts';
 import type { Crew } from './crew.ts';

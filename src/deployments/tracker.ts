@@ -2,7 +2,7 @@ import type { NodeUuid, Step } from '../../machines/domain.ts';
 import type { Item } from '../../machines/migration/items.ts';
 import type { MigrationReport, Phase } from '../../machines/migration/setup.ts';
 import type { NodeReport } from '../../machines/node/setup.ts';
-import type { Clock } from '../openstack/http.ts';
+import type { Clock } from '../openstack/clock.ts';
 import type { StoredDeployment, StoredResult } from '../store/types.ts';
 import type { DeploymentEvent, DeploymentState } from './types.ts';
 import type { LiveNode } from './view.ts';

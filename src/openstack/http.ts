@@ -1,14 +1,9 @@
 import type { AxiosAdapter } from 'axios';
 import { Failure } from '../../machines/errors.ts';
 import { axiosTransport } from './axios-transport.ts';
+import type { Clock } from './clock.ts';
 import { ending } from './ending.ts';
 import { AbortError, OpenStackError, type ServiceName } from './errors.ts';
-
-/** Time, injected: `now` in milliseconds since the epoch; `sleep` rejects when the signal ends it. */
-export interface Clock {
-  now(): number;
-  sleep(ms: number, signal?: AbortSignal): Promise<void>;
-}
 
 export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
@@ -79,24 +74,6 @@ export interface HttpDeps {
   /** Entries asked for per page of a list; default 1000, the servers' own limit. */
   readonly pageSize?: number;
 }
-
-/** The process's own clock. */
-export const systemClock: Clock = {
-  now: () => Date.now(),
-  sleep: (ms, signal) =>
-    new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(new AbortError(signal.reason));
-      const stop = () => {
-        clearTimeout(timer);
-        reject(new AbortError(signal?.reason));
-      };
-      const timer = setTimeout(() => {
-        signal?.removeEventListener('abort', stop);
-        resolve();
-      }, ms);
-      signal?.addEventListener('abort', stop, { once: true });
-    }),
-};
 
 /** One call as the layers above ask for it; `path` is what is put behind the endpoint, `route` its template. */
 export interface HttpCall {

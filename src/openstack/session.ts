@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { type Catalog, type CatalogService, catalogSchema, type Endpoint, findEndpoint } from './catalog.ts';
+import type { Clock } from './clock.ts';
 import type { CloudConfig } from './clouds.ts';
 import { AbortError, classify, OpenStackError } from './errors.ts';
-import { type Clock, type Http, type HttpCall, type HttpResponse, plainUrl, requestIdOf } from './http.ts';
+import { type Http, type HttpCall, type HttpResponse, plainUrl, requestIdOf } from './http.ts';
 import { parseJson, redact, unwrapMessage } from './messages.ts';
 
 /** What a token says about itself. */

@@ -130,24 +130,6 @@ describe('a reading of Hadoop', () => {
     expect((await late).at).toBe(1_001);
   });
 
-  test('from before the clock was set back does not do, however young it looks', async () => {
-    const { reads, time, look, answer } = reader();
-    const early = look();
-    answer(0);
-    await early;
-    time.now = 500;
-    const late = look();
-    expect(reads).toHaveLength(2);
-    time.now = 200;
-    const later = look(200);
-    answer(1);
-    await late;
-    await new Promise((resolve) => setTimeout(resolve, 0));
-    expect(reads).toHaveLength(3);
-    answer(2);
-    expect((await later).at).toBe(200);
-  });
-
   test('that fails is not kept', async () => {
     const { reads, look, answer } = reader();
     const failing = look();

@@ -13,7 +13,7 @@ import { MARKER_KEY, toNodeFacts } from '../../openstack/ironic/facts.ts';
 import type { Ironic } from '../../openstack/ironic/requests.ts';
 import type { NodeDetail } from '../../openstack/ironic/schema.ts';
 import { partsOf, refuseBusy, refusePartial } from '../definitions.ts';
-import type { ActionDeps, Perform } from './deps.ts';
+import type { ActionDeps, Doing, Perform } from './deps.ts';
 import { cloudAt } from './deps.ts';
 
 /** Milliseconds that the original's definition may have been read before it is copied. */
@@ -23,7 +23,7 @@ const FRESH_MS = 10_000;
  * Creates the node in `to`, complete with portgroups, ports and traits, in `enroll`: inert there. Run again, it creates
  * what is still missing and touches nothing that is there; that the copy equals the original is for the next look.
  */
-export const copyDefinition: Perform = async ({ move, to }, deps) => {
+export const copyDefinition: Perform = async ({ move, to, shows }, deps) => {
   const original = await deps.definitions.of(move.uuid, move.from, deps.clock.now() - FRESH_MS);
   if (original === null) return undefined;
   refuseBusy(original, move);
@@ -31,7 +31,7 @@ export const copyDefinition: Perform = async ({ move, to }, deps) => {
   const { ironic } = cloudAt(deps, move.to);
   if (to.node === null) {
     await ensureChassis(original, move, deps);
-    const created = await createNode(ironic, original);
+    const created = await createNode(ironic, original, shows);
     await createParts(ironic, original, { ports: [], portgroups: [], traits: [] });
     return created === undefined ? undefined : toNodeFacts(created);
   }
@@ -51,13 +51,23 @@ export const copyDefinition: Perform = async ({ move, to }, deps) => {
 };
 
 /** A duplicate uuid is our own earlier create whose answer got lost; a duplicate name is somebody else's node. */
-async function createNode(ironic: Ironic, original: Definition): Promise<NodeDetail | undefined> {
+async function createNode(
+  ironic: Ironic,
+  original: Definition,
+  shows: Doing['shows'],
+): Promise<NodeDetail | undefined> {
   const { node } = original;
   const marker = { ...(node.extra[MARKER_KEY] as Marker), parts: partsOf(original) };
+  const body = nodeCreateBody(node, { extra: { ...node.extra, [MARKER_KEY]: marker } });
+  shows('perhaps');
   try {
-    return await ironic.createNode(nodeCreateBody(node, { extra: { ...node.extra, [MARKER_KEY]: marker } }));
+    const created = await ironic.createNode(body);
+    shows('marked');
+    return created;
   } catch (error) {
-    const duplicate = error instanceof OpenStackError && error.detail === 'duplicate';
+    const duplicate = error instanceof OpenStackError && error.detail === 'duplicate' && error.said.includes(node.uuid);
+    if (duplicate) shows('there');
+    else if (error instanceof OpenStackError && !error.maybeDone) shows(null);
     if (!duplicate || (await ironic.getNode(node.uuid)) === null) throw error;
     return undefined;
   }

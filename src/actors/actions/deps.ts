@@ -2,10 +2,11 @@ import type { Action, ActionName } from '../../../machines/decide/decision.ts';
 import type { ControlPlaneName, InstanceFacts, Move, NodeFacts, NodeUuid, Step } from '../../../machines/domain.ts';
 import type { ApplicationPlugin } from '../../../machines/plugin.ts';
 import type { RoleConfig } from '../../config/types.ts';
+import type { Clock } from '../../openstack/clock.ts';
 import type { ControlPlane } from '../../openstack/control-plane.ts';
-import type { Clock } from '../../openstack/http.ts';
 import type { Catalogue } from '../catalogue.ts';
 import type { Definitions } from '../definitions.ts';
+import type { Shown } from '../session.ts';
 
 /** What actions are done with. Each takes what it needs. */
 export interface ActionDeps {
@@ -35,6 +36,8 @@ export interface Doing {
   readonly inService: boolean;
   readonly from: { readonly node: NodeFacts | null; readonly instances: readonly InstanceFacts[] };
   readonly to: { readonly node: NodeFacts | null; readonly instances: readonly InstanceFacts[] };
+  /** Tells at once what a call has shown of the node where the action is done: what comes after it may fail. */
+  readonly shows: (as: Shown | null) => void;
 }
 
 /**

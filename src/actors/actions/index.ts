@@ -54,6 +54,7 @@ export function createPerform(deps: ActionDeps) {
       inService,
       from: side(move.from),
       to: side(move.to),
+      shows: (as) => session.shows(action.at, as),
     };
     try {
       return await PERFORMERS[action.name](doing, deps);

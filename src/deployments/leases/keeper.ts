@@ -1,4 +1,4 @@
-import type { Clock } from '../../openstack/http.ts';
+import type { Clock } from '../../openstack/clock.ts';
 import type { Lease, LeaseTrouble } from './lease.ts';
 
 /** What happens to the lease on one control plane, for the log and for counting. */

@@ -1,6 +1,6 @@
 import { Failure } from '../../../machines/errors.ts';
+import type { Clock } from '../../openstack/clock.ts';
 import { OpenStackError } from '../../openstack/errors.ts';
-import type { Clock } from '../../openstack/http.ts';
 import type { Ironic } from '../../openstack/ironic/requests.ts';
 import type { LeaseRecord, LeaseSighting } from './record.ts';
 import { chassisOf, highestEpoch, LEASE_KEY, leasesAmong, leaseUuid, recordOf } from './record.ts';

@@ -1,7 +1,7 @@
 import type { ControlPlaneName, Move } from '../../../machines/domain.ts';
 import { Failure } from '../../../machines/errors.ts';
+import type { Clock } from '../../openstack/clock.ts';
 import type { ControlPlane } from '../../openstack/control-plane.ts';
-import type { Clock } from '../../openstack/http.ts';
 import type { LeaseEvent } from './keeper.ts';
 import { Keeper } from './keeper.ts';
 import type { LeaseTrouble } from './lease.ts';

@@ -1,9 +1,10 @@
 import { expect } from 'vitest';
 import { Secret } from '../../../src/config/secrets.ts';
 import { axiosTransport } from '../../../src/openstack/axios-transport.ts';
+import { systemClock } from '../../../src/openstack/clock.ts';
 import type { CloudAuth, CloudConfig, CloudScope } from '../../../src/openstack/clouds.ts';
 import { type ControlPlane, createControlPlane } from '../../../src/openstack/control-plane.ts';
-import { systemClock, type Transport } from '../../../src/openstack/http.ts';
+import type { Transport } from '../../../src/openstack/http.ts';
 import type { Backend } from './backend.ts';
 import { exchange } from './http.ts';
 import { serverOn } from './nova-boot.ts';

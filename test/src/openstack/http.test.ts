@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { createHttp, type HttpDeps, type HttpRequest, systemClock } from '../../../src/openstack/http.ts';
+import { systemClock } from '../../../src/openstack/clock.ts';
+import { createHttp, type HttpDeps, type HttpRequest } from '../../../src/openstack/http.ts';
 import { errorOf, fakeClock, sample, startCloud, TOKEN_ROUTE } from './support.ts';
 
 const NODES = 'GET /baremetal/v1/nodes';

@@ -3,10 +3,11 @@ import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
 import { Secret } from '../../../src/config/secrets.ts';
+import type { Clock } from '../../../src/openstack/clock.ts';
 import type { CloudConfig } from '../../../src/openstack/clouds.ts';
 import { type ControlPlane, createControlPlane } from '../../../src/openstack/control-plane.ts';
 import { AbortError, OpenStackError } from '../../../src/openstack/errors.ts';
-import type { CallRecord, Clock, HttpDeps } from '../../../src/openstack/http.ts';
+import type { CallRecord, HttpDeps } from '../../../src/openstack/http.ts';
 
 /** A real answer, recorded from the services (see test/openstack/FACTS.md). */
 export interface Sample {

@@ -80,6 +80,8 @@ export class OneWriter implements Invariant {
   readonly #ownerOf: (process: number) => string;
   /** By control plane and process. */
   readonly #tenures = new Map<string, Tenure & { readonly process: number; readonly at: string }>();
+  /** By control plane and lease: the process that has created it, the last time. */
+  readonly #holders = new Map<string, number>();
 
   /** @param ownerOf the installation of a process: of one and the same the later process follows a dead one */
   constructor(world: World, ownerOf: (process: number) => string) {
@@ -96,9 +98,13 @@ export class OneWriter implements Invariant {
       if (tenure.own.size === 0) tenure.wrote = false;
       return;
     }
-    if (method === 'POST') tenure.own.add(uuid);
-    // Renewing what has become another's proves nothing.
-    if (tenure.own.has(uuid)) tenure.provenAt = Math.max(tenure.provenAt, sentAt);
+    const lease = `${at} ${uuid}`;
+    if (method === 'POST') {
+      tenure.own.add(uuid);
+      this.#holders.set(lease, process);
+    }
+    // Renewing what has become another's proves nothing: the answer says whose it is.
+    if (this.#holders.get(lease) === process) tenure.provenAt = Math.max(tenure.provenAt, sentAt);
   }
 
   sent(call: Call): void {

@@ -1,6 +1,6 @@
 import type { Timers } from '../../../src/deployments/run.ts';
+import type { Clock } from '../../../src/openstack/clock.ts';
 import { AbortError } from '../../../src/openstack/errors.ts';
-import type { Clock } from '../../../src/openstack/http.ts';
 
 interface Alarm {
   readonly at: number;

@@ -1,0 +1,50 @@
+import { AbortError } from './errors.ts';
+
+/** Time, injected: `now` in milliseconds since the epoch; `sleep` rejects when the signal ends it. */
+export interface Clock {
+  now(): number;
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** The process's own clock. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  sleep: (ms, signal) =>
+    new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(new AbortError(signal.reason));
+      const stop = () => {
+        clearTimeout(timer);
+        reject(new AbortError(signal?.reason));
+      };
+      const timer = setTimeout(() => {
+        signal?.removeEventListener('abort', stop);
+        resolve();
+      }, ms);
+      signal?.addEventListener('abort', stop, { once: true });
+    }),
+};
+
+/** Clocks are corrected by less than that all the time, milliseconds. */
+const JITTER_MS = 1_000;
+
+/**
+ * A clock to tell by how old something is. It never goes back, and as much time passes on it as on that of the two that
+ * says more: a clock is set by people and by time servers, a counter stands still while a machine sleeps.
+ *
+ * @param monotonic milliseconds from any fixed instant, never set by anybody
+ */
+export function steadyClock(clock: Clock, monotonic: () => number): Clock {
+  let base = { now: clock.now(), wall: clock.now(), steady: monotonic() };
+  let last = base.now;
+  return {
+    now() {
+      const [wall, steady] = [clock.now(), monotonic()];
+      const [byWall, bySteady] = [wall - base.wall, steady - base.steady];
+      last = Math.max(last, base.now + Math.max(byWall, bySteady));
+      // From here on both count anew; else an hour back would swallow an hour's sleep that comes later.
+      if (Math.abs(byWall - bySteady) > JITTER_MS) base = { now: last, wall, steady };
+      return last;
+    },
+    sleep: (ms, signal) => clock.sleep(ms, signal),
+  };
+}
