@@ -298,6 +298,22 @@ export const MUTANTS: readonly Mutant[] = [
     foundBy: [ROLES],
     hint: 5_004_445,
   },
+  {
+    name: 'what a call has shown is forgotten when the next one fails',
+    file: 'src/actors/actions/index.ts',
+    find: 'shows: (as) => session.shows(action.at, as),',
+    replace: 'shows: () => undefined,',
+    foundBy: [ROLES],
+    hint: 1_795_416_789,
+  },
+  {
+    name: 'how old evidence is, is told by a clock that is set',
+    file: 'src/wiring.ts',
+    find: 'const steady = steadyClock(clock, monotonic);',
+    replace: 'const steady = clock;',
+    foundBy: [EVIDENCE],
+    hint: 1_795_422_759,
+  },
   // --- the leases
   {
     name: 'nobody looks at the lease right before a write',
