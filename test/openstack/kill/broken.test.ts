@@ -239,9 +239,10 @@ describe('broken services', () => {
     const name = 'node-02';
     const from = await homeOf(name);
     const to = other(from);
-    await scene.stage.reconfigure(SHORT);
     undo.push(() => restartServices([`${to}-ironic`]));
     await restartServices([`${to}-ironic`], { REALSTACK_FAKE_DEPLOY_DELAY: '20' });
+    // Only now: an Ephyra that starts while Ironic is down refuses a deployment until it has seen both sides.
+    await scene.stage.reconfigure(SHORT);
     await scene.deploy(`/ephyra deploy ${from}→${to} --nodes ${name}`);
     const isDeploying = async () => (await scene.node(to, name))?.['provision_state'] === 'deploying';
     await scene.until(`${name} is deploying in ${to}`, 300_000, isDeploying, 200);
