@@ -72,8 +72,13 @@ export interface ApplicationHealth {
 /** What the configuration hands to a plugin's factory: its own section, already an object, and injected means. */
 export interface PluginSetup {
   readonly options: unknown;
-  /** Milliseconds now. */
+  /**
+   * Milliseconds now, by the clock of `context.deadline`, which nobody sets back: to tell by how old something is, and how long
+   * to wait.
+   */
   readonly now: () => number;
+  /** Milliseconds since 1970 by the clock of the machine: for what others are to read. */
+  readonly date: () => number;
   /** Resolves after ms, rejects with the signal's reason when aborted. */
   readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
   readonly log: (fields: Record<string, unknown>, message: string) => void;

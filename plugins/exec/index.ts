@@ -40,7 +40,7 @@ async function change(
 ): Promise<void> {
   const left = context.deadline - setup.now();
   const timeoutMs = options.timeout === undefined ? left : Math.min(options.timeout, left);
-  const result = await run(options, verb, node, context, timeoutMs, (line) =>
+  const result = await run(setup, options, verb, node, context, timeoutMs, (line) =>
     context.progress(line.slice(0, REASON_LENGTH)),
   );
   throwIfAborted(context.signal);
@@ -94,12 +94,13 @@ async function look(
   context: PluginContext,
 ): Promise<CommandResult> {
   const timeoutMs = Math.max(1, Math.min(options.verifyTimeout, context.deadline - setup.now()));
-  const result = await run(options, verb, node, context, timeoutMs);
+  const result = await run(setup, options, verb, node, context, timeoutMs);
   throwIfAborted(context.signal);
   return result;
 }
 
 async function run(
+  setup: PluginSetup,
   options: ExecOptions,
   verb: Verb,
   node: ApplicationNode | null,
@@ -114,9 +115,11 @@ async function run(
     verify_node: options.verifyNode,
     verify_application: options.verifyApplication,
   }[verb];
+  // For the command it is a time of day.
+  const deadline = Math.round(context.deadline + setup.date() - setup.now());
   return runCommand(argv, {
-    env: environment(options, verb, node, context),
-    input: `${JSON.stringify({ verb, deadline: context.deadline, node })}\n`,
+    env: environment(options, verb, node, deadline),
+    input: `${JSON.stringify({ verb, deadline, node })}\n`,
     timeoutMs: Math.max(1, timeoutMs),
     signal: context.signal,
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
@@ -128,7 +131,7 @@ function environment(
   options: ExecOptions,
   verb: Verb,
   node: ApplicationNode | null,
-  context: PluginContext,
+  deadline: number,
 ): Record<string, string> {
   const env: Record<string, string> = {};
   for (const name of [...PASSED, ...options.passEnv]) {
@@ -137,7 +140,7 @@ function environment(
   }
   Object.assign(env, options.env);
   env['EPHYRA_VERB'] = verb;
-  env['EPHYRA_DEADLINE'] = String(context.deadline);
+  env['EPHYRA_DEADLINE'] = String(deadline);
   if (node !== null) {
     env['EPHYRA_NODE_UUID'] = node.uuid;
     env['EPHYRA_NODE_NAME'] = node.name;

@@ -127,7 +127,7 @@ export function createCluster(options: HadoopOptions, setup: PluginSetup): Clust
     ),
     async exclude(names, wish, signal) {
       // One after the other: when one file cannot be written, the node is not half out.
-      const hdfs = wish.hdfs === false ? false : await leaveHdfs(files, names, wish.hdfs, options, setup.now());
+      const hdfs = wish.hdfs === false ? false : await leaveHdfs(files, names, wish.hdfs, options, setup.date());
       const yarn =
         wish.yarn &&
         (await alone(() => {

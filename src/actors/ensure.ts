@@ -69,7 +69,9 @@ export function createEnsure(deps: EnsureDeps) {
     signal: AbortSignal,
   ): Promise<void> {
     const tick = (Math.floor(clock.now() / pollMs) + 1) * pollMs;
-    await clock.sleep(tick - clock.now(), signal);
+    // Timers may go off a little early; who asks before the others have a list of his own.
+    do await clock.sleep(Math.max(1, tick - clock.now()), signal);
+    while (clock.now() < tick);
     await session.look(wants, move, tick, questions);
   }
 

@@ -30,6 +30,16 @@ export const LATELY_MS = 120_000;
  */
 export type Shown = 'gone' | 'there' | 'marked' | 'perhaps';
 
+interface Remembered {
+  readonly as: Shown;
+  readonly at: number;
+  /** It was created, and nothing was done with it since: as Ironic has it then, in `enroll`. */
+  readonly inert: boolean;
+}
+
+/** Actions after which a node that has just been created is in `enroll` all the same. */
+const LEAVES_INERT: ReadonlySet<Action['name']> = new Set(['copyDefinition', 'stamp', 'letGo']);
+
 /**
  * What this process knows of one node: what was seen since its last change, and the action that is under way. It lives
  * as long as the process; nothing in it is needed after a restart.
@@ -40,7 +50,7 @@ export class NodeSession {
   /** By control plane: what the answer to our own last write said of the node; null = it is gone. */
   readonly #learned = new Map<ControlPlaneName, { seq: number; at: number; node: NodeFacts | null }>();
   /** By control plane: what our last write there has shown of the node, and when. */
-  readonly #shown = new Map<ControlPlaneName, { readonly at: number; readonly as: Shown }>();
+  readonly #shown = new Map<ControlPlaneName, Remembered>();
   readonly #own = new Map<'membership' | 'definitions', Reading<unknown>>();
   /** What was asked of this one node before this point says nothing any more, also when the answer comes only now. */
   #ownChanged = 0;
@@ -75,15 +85,24 @@ export class NodeSession {
     perform: () => Promise<NodeFacts | null | undefined>,
   ): Promise<void> {
     const asked = this.#now();
-    // Whether it has happened, only its answer will tell.
-    const isGone = this.#shown.get(at)?.as === 'gone';
-    if (name === 'unenroll' || (name === 'copyDefinition' && isGone)) this.#shown.delete(at);
+    const shown = this.#shown.get(at);
+    if (shown?.inert && !LEAVES_INERT.has(name)) this.#shown.set(at, { ...shown, inert: false });
     const run = (async () => {
       let answer: NodeFacts | null | undefined;
       try {
         answer = await perform();
-        if (answer === null) this.#shown.set(at, { at: asked, as: 'gone' });
-        else if (answer !== undefined) this.#shown.set(at, { at: asked, as: answer.marker ? 'marked' : 'there' });
+        if (answer !== undefined) {
+          const inert = this.#shown.get(at)?.inert === true;
+          const as = answer === null ? 'gone' : answer.marker ? 'marked' : 'there';
+          this.#shown.set(at, { at: this.#now(), as, inert: inert && answer !== null });
+        }
+      } catch (error) {
+        // The delete may have been done all the same: then it is there as little as nobody having said so.
+        const kept = this.#shown.get(at);
+        if (name === 'unenroll' && kept !== undefined && kept.as !== 'gone') {
+          this.#shown.set(at, { ...kept, as: 'perhaps' });
+        }
+        throw error;
       } finally {
         const seq = this.#survey.mark();
         const changed = this.#changed.get(at) ?? {};
@@ -98,10 +117,17 @@ export class NodeSession {
     await run;
   }
 
-  /** What an action of several calls has learned before its end, which may be a failure. Null: nothing came of it. */
-  shows(at: ControlPlaneName, as: Shown | null): void {
-    if (as === null) this.#shown.delete(at);
-    else this.#shown.set(at, { at: this.#now(), as });
+  /**
+   * What an action that creates the node has learned before its end, which may be a failure. The result takes it back: what
+   * was known before is known again.
+   */
+  shows(at: ControlPlaneName, as: Shown): () => void {
+    const before = this.#shown.get(at);
+    this.#shown.set(at, { at: this.#now(), as, inert: true });
+    return () => {
+      if (before === undefined) this.#shown.delete(at);
+      else this.#shown.set(at, before);
+    };
   }
 
   /** Forgets what was asked before `oldest` (ms): a new start does not build on what an earlier one has seen. */
@@ -248,7 +274,7 @@ export class NodeSession {
     if (fact.is === 'unlooked' || shown === undefined || !this.#isLately(shown.at)) return fact;
     // On its way there it is simply created again, which shows what is there. On its way back nobody would look for it.
     if (shown.as === 'perhaps' && at === move.to) return fact;
-    const why = contradiction(shown.as, fact);
+    const why = contradiction(shown, fact);
     return why === null ? fact : { is: 'unknown', why, at: fact.at };
   }
 
@@ -269,9 +295,14 @@ const placementClassOf = (node: Seen<NodeFacts>): string | null =>
   node.is === 'present' && node.value.resourceClass !== null ? placementClass(node.value.resourceClass) : null;
 
 /** In what a list is behind an answer of a moment ago; null: in nothing. */
-function contradiction(shown: Shown, listed: Seen<NodeFacts>): string | null {
-  if (shown === 'gone') return listed.is === 'present' ? 'its list still shows what it has deleted a moment ago' : null;
+function contradiction({ as, inert }: Remembered, listed: Seen<NodeFacts>): string | null {
+  if (as === 'gone') return listed.is === 'present' ? 'its list still shows what it has deleted a moment ago' : null;
   if (listed.is === 'absent') return 'its list does not show what it has shown a moment ago';
-  const lacksMark = shown === 'marked' && listed.is === 'present' && listed.value.marker === null;
-  return lacksMark ? 'its list does not show the mark that it has shown a moment ago' : null;
+  if (listed.is !== 'present') return null;
+  const { marker, provisionState } = listed.value;
+  if (as === 'marked' && marker === null) return 'its list does not show the mark that it has shown a moment ago';
+  // What ran there before has had the same uuid, and perhaps the same mark.
+  if (inert && provisionState !== 'enroll')
+    return 'its list shows the node as it was before it was created anew a moment ago';
+  return null;
 }

@@ -24,12 +24,13 @@ export const systemClock: Clock = {
     }),
 };
 
-/** Clocks are corrected by less than that all the time, milliseconds. */
-const JITTER_MS = 1_000;
+/** By so much two clocks that nobody touches differ all the time, milliseconds. */
+const JITTER_MS = 100;
 
 /**
  * A clock to tell by how old something is. It never goes back, and as much time passes on it as on that of the two that
- * says more: a clock is set by people and by time servers, a counter stands still while a machine sleeps.
+ * says more: a clock is set by people and by time servers, a counter stands still while a machine sleeps. Whole milliseconds.
+ * Both at once, unseen in between - a sleep, and a clock set back by as much - look like no time at all.
  *
  * @param monotonic milliseconds from any fixed instant, never set by anybody
  */
@@ -43,7 +44,7 @@ export function steadyClock(clock: Clock, monotonic: () => number): Clock {
       last = Math.max(last, base.now + Math.max(byWall, bySteady));
       // From here on both count anew; else an hour back would swallow an hour's sleep that comes later.
       if (Math.abs(byWall - bySteady) > JITTER_MS) base = { now: last, wall, steady };
-      return last;
+      return Math.floor(last);
     },
     sleep: (ms, signal) => clock.sleep(ms, signal),
   };

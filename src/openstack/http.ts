@@ -292,7 +292,9 @@ export function retryAfterMs(response: HttpResponse, now: number): number | null
   if (!value) return null;
   if (/^\d+$/.test(value)) return Number(value) * 1000;
   const at = Date.parse(value);
-  return Number.isNaN(at) ? null : Math.max(0, at - now);
+  // The answer says what time it was for who wrote that.
+  const then = Date.parse(response.headers['date'] ?? '');
+  return Number.isNaN(at) ? null : Math.max(0, at - (Number.isNaN(then) ? now : then));
 }
 
 export function requestIdOf(response: HttpResponse): string | null {

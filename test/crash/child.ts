@@ -10,7 +10,8 @@ function rootOf(folder: string): string {
 }
 
 export const ROOT = rootOf(import.meta.dirname);
-const PROGRAM = join(ROOT, 'dist', 'src', 'main.js');
+/** As `npm run build` makes it. */
+export const PROGRAM = join(ROOT, 'dist', 'src', 'main.js');
 const PRELOAD = pathToFileURL(join(ROOT, 'test', 'crash', 'preload.mjs')).href;
 
 /** What a process has to know to name its points, and at which one to die. */
@@ -35,8 +36,8 @@ export interface Counted {
   readonly total: number;
 }
 
-/** A process lives for seconds: what V8 spends on making code quick, or on reading it in advance, does not come back. */
-const FLAGS = ['--no-opt', '--max-lazy'];
+/** A process lives for seconds: what V8 spends on making code quick, or memory tidy, does not come back. */
+const FLAGS = ['--no-opt', '--no-flush-bytecode', '--single-threaded-gc', '--max-semi-space-size=32'];
 
 /** Lines of the log that are kept. */
 const KEPT = 400;
@@ -56,9 +57,9 @@ export class Child {
   alive = true;
   up = false;
 
-  constructor() {
+  constructor(program: string) {
     const began = performance.now();
-    this.#process = spawn(process.execPath, [...FLAGS, '--import', PRELOAD, PROGRAM], {
+    this.#process = spawn(process.execPath, [...FLAGS, '--import', PRELOAD, program], {
       stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'ipc'],
     });
     this.warm = new Promise((resolve) => {
@@ -123,6 +124,11 @@ export class Child {
     return Promise.race([answer, this.ended.then(() => null)]);
   }
 
+  /** Keeps what V8 has made of the program by now, for the processes that come after it. */
+  remember(): void {
+    this.#tell({ do: 'remember' });
+  }
+
   /** SIGKILL from outside. */
   async kill(): Promise<void> {
     this.#process.kill('SIGKILL');
@@ -144,12 +150,14 @@ export class Child {
 /** Processes that have loaded the program and wait to be told what to do: loading takes most of the time of a start. */
 export class Pool {
   readonly #size: number;
+  readonly #program: string;
   readonly #waiting: Child[] = [];
   #open = true;
   started = 0;
 
-  constructor(size: number) {
+  constructor(size: number, program = PROGRAM) {
     this.#size = size;
+    this.#program = program;
   }
 
   async take(): Promise<Child> {
@@ -170,7 +178,7 @@ export class Pool {
 
   #make(): Child {
     this.started += 1;
-    return new Child();
+    return new Child(this.#program);
   }
 }
 

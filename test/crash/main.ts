@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { createRandom } from '../support/world/random.ts';
+import { bundle } from './bundle.ts';
 import type { Point } from './points.ts';
 import { KINDS, kindOf, nameOf, targetOf, withoutCommon } from './points.ts';
 import { STORIES, storyCalled } from './stories.ts';
@@ -63,7 +64,7 @@ function tellFailure({ task, problems, log }: Failure, whole: boolean): void {
 async function one(): Promise<boolean> {
   const story = storyCalled(values.story ?? '');
   const point: Point = { ...targetOf(values.point ?? ''), story: story.name, fresh: values.fresh };
-  const sweep = new Sweep([story], 2);
+  const sweep = new Sweep([story], 2, await bundle());
   const second = values.second === undefined ? null : numberOf('second', values.second);
   try {
     // Unkilled first: the process is to have carried out a deployment already.
@@ -82,7 +83,7 @@ async function all(): Promise<boolean> {
   const stories = values.story === undefined ? STORIES : [storyCalled(values.story)];
   const jobs = Math.max(1, numberOf('jobs', values.jobs));
   const seed = values.seed === undefined ? Date.now() % 1_000_000 : numberOf('seed', values.seed);
-  const sweep = new Sweep(stories, Math.ceil(jobs / 2));
+  const sweep = new Sweep(stories, Math.ceil(jobs / 2), await bundle());
   try {
     const found = await Promise.all(stories.map((story) => sweep.enumerate(story)));
     for (const list of found) tell(list);

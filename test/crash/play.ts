@@ -61,6 +61,11 @@ export class Player {
     await this.#bench.close();
   }
 
+  /** See {@link Child.remember}. */
+  remember(): void {
+    this.#child?.remember();
+  }
+
   /**
    * Carries out one deployment, cut off at each of `cuts` in turn, and compares what has become of the world. `fresh`:
    * the first process starts with it; else it has carried out another deployment before.

@@ -5,12 +5,13 @@
 // say what it is to do. Talks to the sweep over the IPC channel; see `child.ts` for the messages.
 import childProcess from 'node:child_process';
 import diagnostics from 'node:diagnostics_channel';
-import { readFileSync, writeSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, writeFileSync, writeSync } from 'node:fs';
 import fsp from 'node:fs/promises';
 import http from 'node:http';
-import { syncBuiltinESMExports } from 'node:module';
+import Module, { createRequire, syncBuiltinESMExports } from 'node:module';
 import { basename, dirname } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import vm from 'node:vm';
 
 const UUID = /[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}/gi;
 
@@ -178,6 +179,7 @@ const go = new Promise((resolve) => {
     if (message.do === 'go') resolve(message);
     if (message.do === 'arm') arm(message.setup);
     if (message.do === 'disarm') armed = false;
+    if (message.do === 'remember') remember();
     if (message.do === 'counts') {
       process.send({ counts: order.map((key) => [key, counts.get(key)]), total });
     }
@@ -186,10 +188,38 @@ const go = new Promise((resolve) => {
 // Whoever started it is gone: it must not live on.
 process.on('disconnect', () => process.exit(9));
 
+// A process reads a handful of each kind of data: checkers that zod would compile for them first do not pay.
+globalThis.__zod_globalConfig = { jitless: true };
+
+// The program in two files (`bundle.ts`): what V8 has made of the larger one in a process before is used again.
+let script = null;
+const codeCache = (path) => `${path}.cache`;
+Module._extensions['.cjs'] = (module, path) => {
+  const text = readFileSync(path, 'utf8');
+  if (basename(path) !== 'rest.cjs') return module._compile(text, path);
+  script = new vm.Script(Module.wrap(text), {
+    filename: path,
+    cachedData: existsSync(codeCache(path)) ? readFileSync(codeCache(path)) : undefined,
+    importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+  });
+  script.path = path;
+  return script.runInThisContext()(module.exports, createRequire(path), module, path, dirname(path));
+};
+
+function remember() {
+  if (script === null) return;
+  const beside = `${codeCache(script.path)}.${process.pid}`;
+  writeFileSync(beside, script.createCachedData());
+  renameSync(beside, codeCache(script.path));
+}
+
 const program = process.argv[1];
-const text = readFileSync(program, 'utf8');
-for (const [, specifier] of text.matchAll(/^import .*from '([^']+)';$/gm)) {
-  await import(specifier.startsWith('.') ? new URL(specifier, pathToFileURL(program)).href : specifier);
+if (program.endsWith('.cjs')) {
+  createRequire(program)('./rest.cjs');
+} else {
+  for (const [, specifier] of readFileSync(program, 'utf8').matchAll(/^import .*from '([^']+)';$/gm)) {
+    await import(specifier.startsWith('.') ? new URL(specifier, pathToFileURL(program)).href : specifier);
+  }
 }
 process.send({ warm: true });
 const { config, env, setup: first } = await go;

@@ -3,6 +3,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createRandom } from '../support/world/random.ts';
 import { setUp } from './bench.ts';
+import type { Counted } from './child.ts';
 import { Pool } from './child.ts';
 import type { Cut, Played } from './play.ts';
 import { Player } from './play.ts';
@@ -10,8 +11,8 @@ import type { Point, PointList, Target } from './points.ts';
 import { isRead, nameOf, pointsOf } from './points.ts';
 import type { Story } from './stories.ts';
 
-/** Runs of a story that nobody kills, to find its points: one by a process that has just started, and these. */
-const WARM_RUNS = 2;
+/** So many processes carry out a story twice without being killed, to find its points: just started, and after that. */
+const WATCHED = 2;
 /** A point that a run did not come by is tried again so often. */
 const TRIES = 6;
 
@@ -51,9 +52,9 @@ export class Sweep {
   passed = 0;
   again = 0;
 
-  constructor(stories: readonly Story[], spares: number) {
+  constructor(stories: readonly Story[], spares: number, program: string) {
     this.#stories = new Map(stories.map((story) => [story.name, story]));
-    this.#pool = new Pool(spares);
+    this.#pool = new Pool(spares, program);
     this.#pool.fill();
   }
 
@@ -69,20 +70,24 @@ export class Sweep {
 
   /** Throws when a story does not even work without a kill. */
   async enumerate(story: Story): Promise<Enumerated> {
-    const player = await this.#borrow(story.name);
-    const runs = [];
-    let total = 0;
-    for (let at = 0; at <= WARM_RUNS; at++) {
-      const { counted, problems } = await player.play([], at === 0);
-      if (problems.length > 0 || counted === null) {
-        throw new Error(
-          `the story "${story.name}" does not work, though nobody kills anything: ${problems.join('\n')}`,
-        );
+    const watch = async () => {
+      const player = await this.#borrow(story.name);
+      const runs: { fresh: boolean; counted: Counted }[] = [];
+      for (const fresh of [true, false]) {
+        const { counted, problems } = await player.play([], fresh);
+        if (problems.length > 0 || counted === null) {
+          throw new Error(
+            `the story "${story.name}" does not work, though nobody kills anything: ${problems.join('\n')}`,
+          );
+        }
+        runs.push({ fresh, counted });
       }
-      runs.push({ fresh: at === 0, counted });
-      total = counted.total;
-    }
-    this.#giveBack(player);
+      player.remember();
+      this.#giveBack(player);
+      return runs;
+    };
+    const runs = (await Promise.all(Array.from({ length: WATCHED }, watch))).flat();
+    const total = Math.max(...runs.filter(({ fresh }) => !fresh).map(({ counted }) => counted.total));
     return { ...pointsOf(story.name, runs), story, total };
   }
 
@@ -190,7 +195,7 @@ export class Sweep {
 }
 
 /** How many deployments at a time: they mostly wait. */
-export const JOBS = 6 * availableParallelism();
+export const JOBS = 12 * availableParallelism();
 
 export const repeatOf = ({ point, second }: Task): string =>
   `npm run test:crash -- --story ${point.story} --point '${nameOf(point as Target)}'${point.fresh ? ' --fresh' : ''}${second === null ? '' : ` --second ${second}`}`;

@@ -302,7 +302,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'what a call has shown is forgotten when the next one fails',
     file: 'src/actors/actions/index.ts',
     find: 'shows: (as) => session.shows(action.at, as),',
-    replace: 'shows: () => undefined,',
+    replace: 'shows: () => () => undefined,',
     foundBy: [ROLES],
     hint: 1_795_416_789,
   },

@@ -15,11 +15,12 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 const sh = (script: string) => ['/bin/sh', '-c', script, 'sh'];
 
 /** The plugin with one script for all four commands, and more options. */
-function plugin(script: string, more: Record<string, unknown> = {}) {
+function plugin(script: string, more: Record<string, unknown> = {}, means: Partial<ReturnType<typeof setup>> = {}) {
   const command = sh(script);
-  return createPlugin(
-    setup({ remove: command, add: command, verifyNode: command, verifyApplication: command, ...more }),
-  ) as Exclude<ReturnType<typeof createPlugin>, Promise<unknown>>;
+  return createPlugin({
+    ...setup({ remove: command, add: command, verifyNode: command, verifyApplication: command, ...more }),
+    ...means,
+  }) as Exclude<ReturnType<typeof createPlugin>, Promise<unknown>>;
 }
 
 const worker = node('worker-1', { addressesBefore: ['10.1.0.1', 'fe80::1'], addressesAfter: ['10.2.0.1'] });
@@ -27,9 +28,11 @@ const worker = node('worker-1', { addressesBefore: ['10.1.0.1', 'fe80::1'], addr
 describe('a command of the plugin exec', () => {
   test('gets the node in variables and as JSON', async () => {
     const out = join(folder, 'out');
-    await plugin(`env > "${out}.env"; cat > "${out}.json"`).removeNode(worker, {
+    // Ephyra's own clock is an hour ahead of the machine's; the deadline is a time of day for who reads it.
+    const clocks = { now: () => 3_600_000, date: () => 1_000 };
+    await plugin(`env > "${out}.env"; cat > "${out}.json"`, {}, clocks).removeNode(worker, {
       ...context(),
-      deadline: 9_999_999_999_999,
+      deadline: 3_660_000,
     });
     const env = Object.fromEntries(
       (await readFile(`${out}.env`, 'utf8')).split('\n').map((line) => line.split(/=(.*)/s)),
@@ -42,11 +45,11 @@ describe('a command of the plugin exec', () => {
       EPHYRA_INSTANCE_NAME: 'worker-1',
       EPHYRA_ADDRESSES_BEFORE: '10.1.0.1 fe80::1',
       EPHYRA_ADDRESSES_AFTER: '10.2.0.1',
-      EPHYRA_DEADLINE: '9999999999999',
+      EPHYRA_DEADLINE: '61000',
     });
     expect(JSON.parse(await readFile(`${out}.json`, 'utf8'))).toEqual({
       verb: 'remove',
-      deadline: 9_999_999_999_999,
+      deadline: 61_000,
       node: worker,
     });
   });

@@ -9,7 +9,7 @@ import {
   portCreateBody,
   portgroupCreateBody,
 } from '../../openstack/ironic/definition.ts';
-import { MARKER_KEY, toNodeFacts } from '../../openstack/ironic/facts.ts';
+import { MARKER_KEY, readMarker, toNodeFacts } from '../../openstack/ironic/facts.ts';
 import type { Ironic } from '../../openstack/ironic/requests.ts';
 import type { NodeDetail } from '../../openstack/ironic/schema.ts';
 import { partsOf, refuseBusy, refusePartial } from '../definitions.ts';
@@ -59,18 +59,30 @@ async function createNode(
   const { node } = original;
   const marker = { ...(node.extra[MARKER_KEY] as Marker), parts: partsOf(original) };
   const body = nodeCreateBody(node, { extra: { ...node.extra, [MARKER_KEY]: marker } });
-  shows('perhaps');
+  const takeBack = shows('perhaps');
   try {
     const created = await ironic.createNode(body);
     shows('marked');
     return created;
   } catch (error) {
-    const duplicate = error instanceof OpenStackError && error.detail === 'duplicate' && error.said.includes(node.uuid);
-    if (duplicate) shows('there');
-    else if (error instanceof OpenStackError && !error.maybeDone) shows(null);
-    if (!duplicate || (await ironic.getNode(node.uuid)) === null) throw error;
+    if (!(error instanceof OpenStackError)) throw error;
+    if (error.detail !== 'duplicate') {
+      if (error.maybeDone) shows('perhaps');
+      else takeBack();
+      throw error;
+    }
+    const there = await ironic.getNode(node.uuid);
+    if (there !== null || error.said.includes(`UUID ${node.uuid}`)) shows('there');
+    else takeBack();
+    if (there === null || !isOurs(there, marker)) throw error;
     return undefined;
   }
+}
+
+/** Made by this deployment, and untouched since. Anything else is looked at before anything is done with it. */
+function isOurs({ extra, provision_state: state }: NodeDetail, mine: Marker): boolean {
+  const marker = readMarker(extra);
+  return marker !== null && marker !== 'invalid' && marker.deployment === mine.deployment && state === 'enroll';
 }
 
 async function createParts(

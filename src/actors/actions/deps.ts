@@ -36,8 +36,8 @@ export interface Doing {
   readonly inService: boolean;
   readonly from: { readonly node: NodeFacts | null; readonly instances: readonly InstanceFacts[] };
   readonly to: { readonly node: NodeFacts | null; readonly instances: readonly InstanceFacts[] };
-  /** Tells at once what a call has shown of the node where the action is done: what comes after it may fail. */
-  readonly shows: (as: Shown | null) => void;
+  /** Tells at once what a create has shown of the node where the action is done: what comes after it may fail. */
+  readonly shows: (as: Shown) => () => void;
 }
 
 /**

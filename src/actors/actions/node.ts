@@ -32,8 +32,22 @@ export const undeploy: Perform = ({ action, move, notAfter }, deps) =>
 export const powerOn: Perform = ({ action, move }, deps) =>
   verb(cloudAt(deps, action.at).ironic.setPower(move.uuid, 'power on'));
 
-/** Ironic deletes ports, portgroups and traits with the node. Already gone counts as done. */
-export const unenroll: Perform = async ({ action, move, notAfter }, deps) => {
+/**
+ * Ironic deletes ports, portgroups and traits with the node. Already gone counts as done. A copy that is not needed any more,
+ * because the node runs where it is going, may be all that is left of it if that was a list that is behind: so the
+ * node itself is asked.
+ */
+export const unenroll: Perform = async ({ action, move, notAfter, to }, deps) => {
+  if (to.node !== null && to.node.provisionState !== 'enroll') {
+    const other = await cloudAt(deps, move.to).ironic.getNode(move.uuid);
+    if (other === null || other.provision_state !== 'active' || !other.instance_uuid) {
+      throw new Failure({
+        reason: 'evidence_stale',
+        next: 'retry',
+        message: `${move.to} does not show ${move.name} as running, although its list did (${other?.provision_state ?? 'not there'}).`,
+      });
+    }
+  }
   await cloudAt(deps, action.at).ironic.deleteNode(move.uuid, { notAfter });
   return null;
 };

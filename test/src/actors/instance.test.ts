@@ -64,7 +64,7 @@ function stage() {
         signal: new AbortController().signal,
         notAfter: Number.POSITIVE_INFINITY,
         tookAway: false,
-        shows: () => undefined,
+        shows: () => () => undefined,
         inService: false,
         from: { node: null, instances: [] },
         to: { node: node({ marker }), instances: [] },

@@ -215,9 +215,33 @@ describe('what is known of one node', () => {
     expect(is()).toBe('present');
 
     await session.change({ name: 'unenroll', at: 'cp1' }, async () => null);
+    const read = () => survey.read(NODES, survey.mark(), time.now());
+    // What has ended before anything was created, or was refused, makes it no less gone.
     await session.change({ name: 'copyDefinition', at: 'cp1' }, async () => undefined);
-    await survey.read(NODES, survey.mark(), time.now());
-    expect(is()).toBe('present');
+    await read();
+    expect(is()).toBe('unknown');
+    await session.change({ name: 'copyDefinition', at: 'cp1' }, async () => {
+      session.shows('cp1', 'perhaps')();
+      return undefined;
+    });
+    await read();
+    expect(is()).toBe('unknown');
+  });
+
+  it('is its former life that a list shows, when what was created anew is not as creating leaves it', async () => {
+    const { session, survey, time } = await known();
+    const is = async () => {
+      await survey.read(NODES, survey.mark(), time.now());
+      return session.observe(FORWARD).sides['cp1']?.node.is;
+    };
+    await session.change({ name: 'copyDefinition', at: 'cp1' }, async () => {
+      session.shows('cp1', 'there');
+      return undefined;
+    });
+    expect(await is()).toBe('unknown');
+    // From our own next step on nobody can tell.
+    await session.change({ name: 'manage', at: 'cp1' }, async () => undefined);
+    expect(await is()).toBe('present');
   });
 
   it('is unknown when a list lacks what an own write has shown a moment ago', async () => {
@@ -237,24 +261,37 @@ describe('what is known of one node', () => {
     expect(await is()).toBe('absent');
 
     // The node was created, what follows was refused.
-    const halfWay = (as: Shown | null) =>
+    const halfWay = (as: Shown, takeBack = false) =>
       session
         .change({ name: 'copyDefinition', at: 'cp2' }, () => {
-          session.shows('cp2', as);
+          const back = session.shows('cp2', as);
+          if (takeBack) back();
           return Promise.reject(new Error('refused'));
         })
         .catch(() => undefined);
-    await halfWay('there');
-    expect(await is()).toBe('unknown');
-    await halfWay(null);
+    const isOnTheWayBack = async () => {
+      await is();
+      return session.observe(reversed(FORWARD)).sides['cp2']?.node.is;
+    };
+    await halfWay('perhaps', true);
     expect(await is()).toBe('absent');
+    expect(await isOnTheWayBack()).toBe('absent');
     // Nobody has said whether it was created: that is of interest to who would leave it behind.
     await halfWay('perhaps');
     expect(await is()).toBe('absent');
-    expect(session.observe(reversed(FORWARD)).sides['cp2']?.node.is).toBe('unknown');
+    expect(await isOnTheWayBack()).toBe('unknown');
+    // A second try that was refused says nothing of the first.
+    await halfWay('perhaps', true);
+    expect(await isOnTheWayBack()).toBe('unknown');
     await halfWay('there');
-    await session.change({ name: 'unenroll', at: 'cp2' }, async () => undefined);
+    expect(await is()).toBe('unknown');
+    // A delete that failed may have been done, or not.
+    await session.change({ name: 'unenroll', at: 'cp2' }, () => Promise.reject(new Error('silence'))).catch(() => 0);
     expect(await is()).toBe('absent');
+    expect(await isOnTheWayBack()).toBe('unknown');
+    await session.change({ name: 'unenroll', at: 'cp2' }, async () => null);
+    expect(await is()).toBe('absent');
+    expect(await isOnTheWayBack()).toBe('absent');
   });
 
   it('is unknown when a list lacks the mark that an own write has shown a moment ago', async () => {

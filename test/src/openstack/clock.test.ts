@@ -33,6 +33,12 @@ describe('a clock to tell by how old something is', () => {
     expect(pass({ wall: -120_000 + 126_000, steady: 126_000 })).toBe(126_000);
   });
 
+  it('tells whole milliseconds, whatever the counter says', () => {
+    const { at, clock } = stage();
+    at.steady += 1.75;
+    expect(clock.now()).toBe(at.wall + 1);
+  });
+
   it('counts the sleep of a machine, in which its counter stands still, also after it was set back', () => {
     const { pass } = stage();
     expect(pass({ wall: HOUR, steady: 0 })).toBe(HOUR);
