@@ -100,6 +100,17 @@ describe('points', () => {
     expect(merged).toBe(3);
   });
 
+  test('are of what is said to people only those that come each time: they may have asked again', () => {
+    const runs = [2, 3].map((times) => ({
+      fresh: false,
+      counted: counted([['after | slack POST /commands/{id}', times]]),
+    }));
+    expect(pointsOf('s', runs).points.map(nameOf)).toEqual([
+      'after | slack POST /commands/{id} #1',
+      'after | slack POST /commands/{id} #2',
+    ]);
+  });
+
   test('that are the same before stories part are in one of them only', () => {
     const list = (story: string, keys: string[]) => ({
       points: keys.map((key) => ({ story, key, count: 1, fresh: key.includes('auth.test') })),

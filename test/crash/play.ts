@@ -11,7 +11,7 @@ const BOB = 'U0BOB';
 const CHANNEL = 'C0OPSHADOOP';
 
 /** People look so often, in milliseconds. */
-const LOOK_MS = 25;
+const LOOK_MS = 50;
 /** After so long without an effect they say it again. */
 const REPEAT_MS = 1_500;
 /** No cloud waits longer for the next change, however busy the machine is. */

@@ -23,6 +23,8 @@ export interface Point extends Target {
 
 export const kindOf = ({ key }: Target): string => key.split(' | ', 1)[0] ?? '';
 export const isRead = (key: string): boolean => key.includes(' < ');
+/** What Ephyra answers to people, who say again what had no effect soon enough. */
+const isReply = (key: string): boolean => / slack POST \/(commands|actions)\//.test(`${key} `);
 
 /** For people, and for `--point`. */
 export const nameOf = ({ key, count }: Target): string => `${key} #${count}`;
@@ -60,9 +62,9 @@ export function pointsOf(
     const fresh = warm.length === 0;
     const counts = (fresh ? seen : warm).map(({ count }) => count);
     const most = Math.max(...counts);
-    // How often one waits depends on the machine: the last time is what every run comes by.
-    const last = isRead(key) ? Math.min(...counts) : most;
-    const wanted = isRead(key) ? [...new Set([1, last])] : Array.from({ length: most }, (_unused, at) => at + 1);
+    // How often one waits, and is asked, depends on the machine: the last time is what every run comes by.
+    const last = isRead(key) || isReply(key) ? Math.min(...counts) : most;
+    const wanted = isRead(key) ? [...new Set([1, last])] : Array.from({ length: last }, (_unused, at) => at + 1);
     merged += isRead(key) ? most - wanted.length : 0;
     for (const count of wanted) points.push({ story, key, count, fresh });
   }
