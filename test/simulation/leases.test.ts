@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Answer, DeploymentView } from '../../src/deployments/types.ts';
 import { isEnded } from '../../src/store/state.ts';
 import { OneWriter } from '../support/invariants/exclusive.ts';
-import { isWrite } from '../support/world/calls.ts';
+import { type Call, isWrite } from '../support/world/calls.ts';
 import type { Installation } from '../support/world/installation.ts';
 import { Meddler } from '../support/world/meddler.ts';
 import type { Disturbance } from '../support/world/network.ts';
@@ -31,6 +31,21 @@ const nodeWrites = (world: World, ephyra: Installation) =>
 const leasesIn = (world: World): number =>
   world.planes.reduce((sum, plane) => sum + (plane.snapshot().chassis as unknown[]).length, 0);
 const moving = (world: World, ephyra: Installation) => () => nodeWrites(world, ephyra).length >= 4;
+
+/** One Ephyra is at work: its last write to a node, and the process of another one, which has written nothing. */
+async function written(): Promise<{ world: World; last: Call; process: number }> {
+  const { world, ephyras } = twins(SMALL);
+  const [one, two] = ephyras as [Installation, Installation];
+  await one.start();
+  await two.start();
+  await plan(one);
+  await approve(one);
+  await world.until(moving(world, one));
+  const last = nodeWrites(world, one).at(-1);
+  const [process] = two.processes;
+  if (last === undefined || process === undefined) throw new Error('nothing was written');
+  return { world, last, process };
+}
 
 describe('a lease', () => {
   it('is held on both control planes while a deployment is carried out, and given back at its end', async () => {
@@ -283,18 +298,33 @@ describe('a lease', () => {
   });
 
   it('is what the watcher looks for: it complains of a write without one', async () => {
-    const { world, ephyras } = twins(SMALL);
-    const [one, two] = ephyras as [Installation, Installation];
-    await one.start();
-    await two.start();
-    await plan(one);
-    await approve(one);
-    await world.until(moving(world, one));
-    const last = nodeWrites(world, one).at(-1);
-    const [process] = two.processes;
-    if (last === undefined || process === undefined) throw new Error('nothing was written');
+    const { world, last, process } = await written();
     world.invariant(OneWriter)?.sent({ ...last, process });
     expect(world.violation?.message).toMatch(/^one writer per control plane: .*it holds no lease there/);
+  });
+
+  it('is what the watcher looks for: it complains of two who write within a lease', async () => {
+    const { world, last, process } = await written();
+    const watcher = world.invariant(OneWriter);
+    const lease = { ...last, write: 'lease', process, sentAt: world.time.now(), status: 201 } as const;
+    watcher?.served({ ...lease, method: 'POST', path: '/v1/chassis', body: { uuid: 'another' } });
+    watcher?.sent({ ...last, process });
+    expect(world.violation?.message).toMatch(/^one writer per control plane: .* may write there as well/);
+  });
+
+  it('is what the watcher looks for: who renews what has become another holder’s has proven nothing', async () => {
+    const { world, last, process } = await written();
+    const watcher = world.invariant(OneWriter);
+    const lease = { ...last, write: 'lease', status: 201, body: { uuid: 'epoch' } } as const;
+    const create = { ...lease, method: 'POST', path: '/v1/chassis' };
+    watcher?.served({ ...create, sentAt: 0 });
+    watcher?.served({ ...create, process, sentAt: 0 });
+    const renew = { ...lease, method: 'PATCH', path: '/v1/chassis/epoch', status: 200 };
+    watcher?.served({ ...renew, process: last.process, sentAt: world.time.now() + 3_600_000 });
+    await world.pass(world.config.deployment.leaseMs);
+    expect(world.violation).toBeNull();
+    watcher?.sent(last);
+    expect(world.violation?.message).toMatch(/^one writer per control plane: .*its lease was renewed \d+ ms ago/);
   });
 
   it('survives lost answers to each of the calls with which it is had', async () => {
