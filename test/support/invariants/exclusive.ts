@@ -90,7 +90,8 @@ export class OneWriter implements Invariant {
   }
 
   served({ write, status, process, at, method, path, body, sentAt }: Call): void {
-    if (write !== 'lease' || status === null || status >= 300) return;
+    // What was refused, or never reached (status 0), has changed nothing.
+    if (write !== 'lease' || status === null || status < 200 || status >= 300) return;
     const tenure = this.#tenure(process, at);
     const uuid = method === 'POST' ? String((body as { uuid?: unknown }).uuid) : (path.split('/')[3] ?? '');
     if (method === 'DELETE') {
