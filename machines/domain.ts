@@ -112,6 +112,10 @@ export interface Marker {
   readonly parts?: PartCounts | undefined;
 }
 
+/** Whether a node's mark is one of this deployment; of none and of one that cannot be read it is not. */
+export const isMarkOf = (marker: NodeFacts['marker'], deployment: DeploymentId): marker is Marker =>
+  marker !== null && marker !== 'invalid' && marker.deployment === deployment;
+
 export interface PartCounts {
   readonly ports: number;
   readonly portgroups: number;

@@ -1,4 +1,5 @@
 import type { InstanceFacts, Move, NodeFacts, Observation, SideObservation, Step } from '../domain.ts';
+import { isMarkOf } from '../domain.ts';
 import type { Decision } from './decision.ts';
 import { fail, instancesAt, known, look, MEMBERSHIP } from './decision.ts';
 
@@ -33,8 +34,7 @@ export const goingAway = (instance: InstanceFacts): boolean =>
   instance.taskState === 'deleting' || instance.status === 'DELETED' || instance.status === 'SOFT_DELETED';
 
 /** Stamped by this very deployment. */
-export const ours = (node: NodeFacts, move: Move): boolean =>
-  node.marker !== null && node.marker !== 'invalid' && node.marker.deployment === move.deployment;
+export const ours = (node: NodeFacts, move: Move): boolean => isMarkOf(node.marker, move.deployment);
 
 export const nameOf = (node: NodeFacts): string => node.name ?? node.uuid;
 

@@ -1,4 +1,5 @@
 import type { ControlPlaneName, Move, NodeUuid, PartCounts } from '../../machines/domain.ts';
+import { isMarkOf } from '../../machines/domain.ts';
 import { Failure } from '../../machines/errors.ts';
 import type { BmcSecrets } from '../config/bmcSecrets.ts';
 import type { Clock } from '../openstack/clock.ts';
@@ -195,8 +196,7 @@ export function refusePartial(original: Definition, move: Move): void {
 /** Whoever else has claimed it meanwhile: the next look at the list says so, too. */
 function refuseUnmarked({ node }: Definition, move: Move, at: ControlPlaneName): void {
   const marker = readMarker(node.extra);
-  const ours = marker !== null && marker !== 'invalid' && marker.deployment === move.deployment;
-  if (ours && marker.epoch <= move.epoch) return;
+  if (isMarkOf(marker, move.deployment) && marker.epoch <= move.epoch) return;
   throw new Failure({
     reason: 'evidence_stale',
     next: 'retry',

@@ -97,7 +97,7 @@ export class NodeSession {
           this.#shown.set(at, { at: this.#now(), as, inert: inert && answer !== null });
         }
       } catch (error) {
-        // The delete may have been done all the same: then it is there as little as nobody having said so.
+        // The delete may have been done all the same: whether the node is still there, nobody has said.
         const kept = this.#shown.get(at);
         if (name === 'unenroll' && kept !== undefined && kept.as !== 'gone') {
           this.#shown.set(at, { ...kept, as: 'perhaps' });

@@ -59,8 +59,8 @@ export class Survey {
   }
 
   /**
-   * An answer to a question that was asked after `afterSeq` and not before `notBefore` (ms, by this survey's clock): the last one when it
-   * qualifies, one that is on its way, or a new one. Never rejects; a cloud that does not answer is an answer too.
+   * An answer to a question that was asked after `afterSeq` and not before `notBefore` (ms, by the survey's clock): the last
+   * one when it qualifies, one that is on its way, or a new one. Never rejects; a cloud that does not answer is an answer too.
    */
   async read<Q extends Question>(question: Q, afterSeq: number, notBefore = 0): Promise<Reading<Answers[Q['of']]>> {
     const { at: place } = question;

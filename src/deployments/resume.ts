@@ -1,5 +1,5 @@
 import type { InstanceFacts, NodeFacts } from '../../machines/domain.ts';
-import { METADATA } from '../../machines/domain.ts';
+import { isMarkOf, METADATA } from '../../machines/domain.ts';
 import type { Item, Place } from '../../machines/migration/items.ts';
 import type { Survey } from '../actors/survey.ts';
 import type { DeepReadonly, StoredDeployment, StoredResult } from '../store/types.ts';
@@ -110,4 +110,4 @@ function placeOf(
 }
 
 const isOurs = (node: NodeFacts | null, deployment: string): boolean =>
-  node !== null && node.marker !== null && node.marker !== 'invalid' && node.marker.deployment === deployment;
+  node !== null && isMarkOf(node.marker, deployment);

@@ -24,7 +24,7 @@ export interface Point extends Target {
 export const kindOf = ({ key }: Target): string => key.split(' | ', 1)[0] ?? '';
 export const isRead = (key: string): boolean => key.includes(' < ');
 /** What Ephyra answers to people, who say again what had no effect soon enough. */
-const isReply = (key: string): boolean => / slack POST \/(commands|actions)\//.test(`${key} `);
+const isReply = (key: string): boolean => / slack POST \/(commands|actions)\//.test(key);
 
 /** For people, and for `--point`. */
 export const nameOf = ({ key, count }: Target): string => `${key} #${count}`;

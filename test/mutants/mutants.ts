@@ -229,7 +229,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'marked nodes are not known again after a restart',
     file: 'src/deployments/resume.ts',
-    find: "node !== null && node.marker !== null && node.marker !== 'invalid' && node.marker.deployment === deployment;",
+    find: 'node !== null && isMarkOf(node.marker, deployment);',
     replace: "node !== null && node.marker === 'invalid' && deployment === '';",
     foundBy: [ROLES, CEILING, FOREIGN, SETTLED, ENDS],
   },

@@ -1,4 +1,5 @@
 import type { Marker, Move } from '../../../machines/domain.ts';
+import { isMarkOf } from '../../../machines/domain.ts';
 import { Failure } from '../../../machines/errors.ts';
 import { OpenStackError } from '../../openstack/errors.ts';
 import { describeDifferences } from '../../openstack/ironic/compare.ts';
@@ -74,15 +75,11 @@ async function createNode(
     const there = await ironic.getNode(node.uuid);
     if (there !== null || error.said.includes(`UUID ${node.uuid}`)) shows('there');
     else takeBack();
-    if (there === null || !isOurs(there, marker)) throw error;
+    // Made by this deployment, and untouched since. Anything else is looked at before anything is done with it.
+    const isOurs = there?.provision_state === 'enroll' && isMarkOf(readMarker(there.extra), marker.deployment);
+    if (!isOurs) throw error;
     return undefined;
   }
-}
-
-/** Made by this deployment, and untouched since. Anything else is looked at before anything is done with it. */
-function isOurs({ extra, provision_state: state }: NodeDetail, mine: Marker): boolean {
-  const marker = readMarker(extra);
-  return marker !== null && marker !== 'invalid' && marker.deployment === mine.deployment && state === 'enroll';
 }
 
 async function createParts(

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/openstack/clock.ts';
-import { createHttp, type HttpDeps, type HttpRequest } from '../../../src/openstack/http.ts';
+import { createHttp, type HttpDeps, type HttpRequest, retryAfterMs } from '../../../src/openstack/http.ts';
 import { errorOf, fakeClock, sample, startCloud, TOKEN_ROUTE } from './support.ts';
 
 const NODES = 'GET /baremetal/v1/nodes';
@@ -37,6 +37,11 @@ describe('a read', () => {
     cloud.on(NODES, 'drop', { status: 503, headers: { 'retry-after': '7' } }, NO_NODES);
     await cloud.controlPlane({ clock }).ironic.listNodes();
     expect(clock.slept).toEqual([250, 7000]);
+  });
+
+  it('counts a Retry-After that is a date from when its server has answered, by its own clock', () => {
+    const headers = { 'retry-after': 'Mon, 23 Nov 2026 10:00:30 GMT', date: 'Mon, 23 Nov 2026 10:00:00 GMT' };
+    expect(retryAfterMs({ status: 429, headers, body: '' }, 0)).toBe(30_000);
   });
 
   it('leaves a long Retry-After to the caller', async () => {
