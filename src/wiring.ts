@@ -9,7 +9,7 @@ import { applicationNode, markerOf } from './actors/application.ts';
 import { Catalogue } from './actors/catalogue.ts';
 import type { SecretsOf } from './actors/definitions.ts';
 import { Definitions } from './actors/definitions.ts';
-import { createEnsure } from './actors/ensure.ts';
+import { createEnsure, type EnsureDeps } from './actors/ensure.ts';
 import { gate, Leaving, soak } from './actors/gate.ts';
 import { APPLICATION_PATIENCE_MS, withPatience } from './actors/patience.ts';
 import { Survey } from './actors/survey.ts';
@@ -111,6 +111,7 @@ export async function wire(
     onEvent: (at, event) => noteLease(at, event, log, metrics),
   });
   const holds = leases;
+  const latest: EnsureDeps['latest'] = new Map();
   const survey = new Survey(controlPlanes, steady);
   const catalogue = new Catalogue(controlPlanes, steady);
   const definitions = new Definitions(controlPlanes, secrets, steady);
@@ -157,6 +158,7 @@ export async function wire(
     });
     const ensure = createEnsure({
       survey,
+      latest,
       clock: steady,
       perform,
       mayWrite,

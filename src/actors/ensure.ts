@@ -35,6 +35,8 @@ export interface EnsureDeps {
   readonly pollMs: number;
   /** Milliseconds that evidence for an action may be old. */
   readonly evidenceMs: number;
+  /** By node: its session in the last run of this process that had one. */
+  readonly latest: Map<NodeUuid, NodeSession>;
   /** Tells people what a node waits for; null when it goes on. */
   readonly waiting: (uuid: NodeUuid, reason: string | null) => void;
 }
@@ -57,8 +59,9 @@ export function createEnsure(deps: EnsureDeps) {
   const sessionOf = (uuid: NodeUuid): NodeSession => {
     const known = sessions.get(uuid);
     if (known !== undefined) return known;
-    const session = new NodeSession(survey, clock.now);
+    const session = new NodeSession(survey, clock.now, deps.latest.get(uuid));
     sessions.set(uuid, session);
+    deps.latest.set(uuid, session);
     return session;
   };
 

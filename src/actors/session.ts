@@ -41,8 +41,8 @@ interface Remembered {
 const LEAVES_INERT: ReadonlySet<Action['name']> = new Set(['copyDefinition', 'stamp', 'letGo']);
 
 /**
- * What this process knows of one node: what was seen since its last change, and the action that is under way. It lives
- * as long as the process; nothing in it is needed after a restart.
+ * What a run of a deployment knows of one node: what was seen since its last change, and the action that is under way.
+ * Nothing in it is needed after a restart.
  */
 export class NodeSession {
   /** By list: answers to questions asked before this point say nothing any more, we have changed the node since. */
@@ -50,7 +50,7 @@ export class NodeSession {
   /** By control plane: what the answer to our own last write said of the node; null = it is gone. */
   readonly #learned = new Map<ControlPlaneName, { seq: number; at: number; node: NodeFacts | null }>();
   /** By control plane: what our last write there has shown of the node, and when. */
-  readonly #shown = new Map<ControlPlaneName, Remembered>();
+  readonly #shown: Map<ControlPlaneName, Remembered>;
   readonly #own = new Map<'membership' | 'definitions', Reading<unknown>>();
   /** What was asked of this one node before this point says nothing any more, also when the answer comes only now. */
   #ownChanged = 0;
@@ -58,7 +58,7 @@ export class NodeSession {
   removed = false;
   /** When a destructive action was accepted, by action and instance. */
   readonly #done = new Map<string, number>();
-  #acting: Promise<unknown> = Promise.resolve();
+  #acting: Promise<unknown>;
   /** What was asked before this time (ms) is of another life of the node. */
   #oldest = 0;
   /** What was asked before this point has turned out to be doubtful. */
@@ -66,9 +66,15 @@ export class NodeSession {
   readonly #survey: Survey;
   readonly #now: () => number;
 
-  constructor(survey: Survey, now: () => number) {
+  /**
+   * `before`: of an earlier run in this process. Lists may still be behind what it wrote, and what it sent off may still be
+   * on its way, e.g. when a deployment that got stuck is aborted at once; nothing else that it saw is believed.
+   */
+  constructor(survey: Survey, now: () => number, before?: NodeSession) {
     this.#survey = survey;
     this.#now = now;
+    this.#shown = before === undefined ? new Map() : before.#shown;
+    this.#acting = before === undefined ? Promise.resolve() : before.#acting;
   }
 
   #changedSince(of: ListName, at: ControlPlaneName): number {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
+import { numberOf, optionsOf } from '../support/options.ts';
 import { createRandom } from '../support/world/random.ts';
 import { bundle } from './bundle.ts';
 import type { Point } from './points.ts';
@@ -22,7 +22,7 @@ compares what becomes of the world.
   --list          only tells the points
 `;
 
-const { values } = parseArgs({
+const values = optionsOf({
   options: {
     story: { type: 'string' },
     point: { type: 'string' },
@@ -36,12 +36,6 @@ const { values } = parseArgs({
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
-
-function numberOf(name: 'pairs' | 'seed' | 'jobs' | 'second', text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 0) throw new Error(`--${name} "${text}" is no whole number`);
-  return value;
-}
 
 function tell({ story, points, merged, total }: Enumerated): void {
   const byKind = KINDS.map((kind) => `${points.filter((point) => kindOf(point) === kind).length} ${kind}`);

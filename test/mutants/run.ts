@@ -3,7 +3,7 @@ import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writ
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { optionsOf } from '../support/options.ts';
 import type { Mutant } from './mutants.ts';
 import { MUTANTS } from './mutants.ts';
 
@@ -15,7 +15,7 @@ const USAGE = `Puts deliberate bugs into a copy of the source, one at a time: th
   --only TEXT     only those with this in their name
 `;
 
-const { values } = parseArgs({
+const values = optionsOf({
   options: {
     seeds: { type: 'string', default: '6000' },
     base: { type: 'string', default: '1' },

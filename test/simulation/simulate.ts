@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { numberOf, optionsOf } from '../support/options.ts';
 import { cutOff, pointsOf, STORIES } from './restart.ts';
 import type { Outcome } from './run.ts';
 import { run } from './run.ts';
@@ -21,7 +21,7 @@ const USAGE = `Plays deployments in simulated worlds and watches the invariants.
   --store-faults  the same at every change, and loses the store meanwhile or puts an older copy in its place
 `;
 
-const { values } = parseArgs({
+const values = optionsOf({
   options: {
     seeds: { type: 'string', default: '1000' },
     base: { type: 'string' },
@@ -35,12 +35,6 @@ const { values } = parseArgs({
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
-
-function numberOf(name: 'seeds' | 'base' | 'processes' | 'replay', text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 0) throw new Error(`--${name} "${text}" is no whole number`);
-  return value;
-}
 
 /** So many runs are told of at once: telling takes time, too. */
 const TOLD_AT_ONCE = 10;

@@ -306,6 +306,34 @@ describe('what is known of one node', () => {
     expect(await is()).toBe('present');
   });
 
+  it('is handed on to the next run where lists may be behind it, and nowhere else', async () => {
+    const { session, survey, clock, time } = await known();
+    await session.change({ name: 'stamp', at: 'cp1' }, async () => node());
+    const isLater = async (now: NodeSession) => {
+      await survey.read(NODES, survey.mark(), time.now());
+      return now.observe(FORWARD).sides['cp1']?.node.is;
+    };
+    expect(await isLater(new NodeSession(survey, clock.now))).toBe('present');
+    const next = new NodeSession(survey, clock.now, session);
+    expect(next.observe(FORWARD).membership.is).toBe('unlooked');
+    expect(await isLater(next)).toBe('unknown');
+    // What the first one has sent off arrives when the second one is there already.
+    let answer: (node: null) => void = () => undefined;
+    const late = session.change({ name: 'unenroll', at: 'cp1' }, () => new Promise((resolve) => (answer = resolve)));
+    const after = new NodeSession(survey, clock.now, session);
+    let isQuiet = false;
+    const quiet = after.quiet().then(() => {
+      isQuiet = true;
+    });
+    await new Promise(setImmediate);
+    expect(isQuiet).toBe(false);
+    answer(null);
+    await Promise.all([late, quiet]);
+    expect(await isLater(after)).toBe('unknown');
+    await session.change({ name: 'copyDefinition', at: 'cp1' }, async () => node());
+    expect(await isLater(new NodeSession(survey, clock.now, after))).toBe('unknown');
+  });
+
   it('is unknown when the application does not say, and a lack of knowledge is no answer', async () => {
     const { survey, clock, time } = stage();
     const session = new NodeSession(survey, clock.now);
