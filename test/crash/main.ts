@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { numberOf, optionsOf } from '../support/options.ts';
+import { numberOf, optionsOf, orRefuse } from '../support/options.ts';
 import { createRandom } from '../support/world/random.ts';
 import { bundle } from './bundle.ts';
 import type { Point } from './points.ts';
@@ -56,8 +56,8 @@ function tellFailure({ task, problems, log }: Failure, whole: boolean): void {
 
 /** One point, with all that is to be known of it. */
 async function one(): Promise<boolean> {
-  const story = storyCalled(values.story ?? '');
-  const point: Point = { ...targetOf(values.point ?? ''), story: story.name, fresh: values.fresh };
+  const story = orRefuse(() => storyCalled(values.story ?? ''));
+  const point: Point = { ...orRefuse(() => targetOf(values.point ?? '')), story: story.name, fresh: values.fresh };
   const sweep = new Sweep([story], 2, await bundle());
   const second = values.second === undefined ? null : numberOf('second', values.second);
   try {
@@ -74,8 +74,14 @@ async function one(): Promise<boolean> {
 
 async function all(): Promise<boolean> {
   const began = performance.now();
-  const stories = values.story === undefined ? STORIES : [storyCalled(values.story)];
+  const { story, kind } = values;
+  const stories = story === undefined ? STORIES : [orRefuse(() => storyCalled(story))];
+  orRefuse(() => {
+    if (kind !== undefined && !KINDS.some((one) => one === kind))
+      throw new Error(`there is no kind "${kind}"; there are ${KINDS.join(', ')}`);
+  });
   const jobs = Math.max(1, numberOf('jobs', values.jobs));
+  const pairsWanted = numberOf('pairs', values.pairs);
   const seed = values.seed === undefined ? Date.now() % 1_000_000 : numberOf('seed', values.seed);
   const sweep = new Sweep(stories, Math.ceil(jobs / 2), await bundle());
   try {
@@ -85,15 +91,13 @@ async function all(): Promise<boolean> {
     if (common > 0)
       console.log(`${common} of these are the same in several stories, which have not parted yet: one has them`);
     const runBegan = performance.now();
-    const points = lists
-      .flatMap((list) => list.points)
-      .filter((point) => !values.kind || kindOf(point) === values.kind);
+    const points = lists.flatMap((list) => list.points).filter((point) => kind === undefined || kindOf(point) === kind);
     if (values.list) {
       for (const point of points)
         console.log(`${point.story}: ${nameOf(point)}${point.fresh ? ' (after a start)' : ''}`);
       return true;
     }
-    const pairs = Sweep.pairs(lists, numberOf('pairs', values.pairs), seed);
+    const pairs = Sweep.pairs(lists, pairsWanted, seed);
     console.log(`${points.length} points, and ${pairs.length} pairs by --seed ${seed}; ${jobs} deployments at a time`);
     const tasks = inAnyOrder([...points.map((point) => ({ point, second: null, tries: 0 })), ...pairs], seed);
     let toldAt = performance.now();

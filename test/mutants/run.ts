@@ -3,7 +3,7 @@ import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writ
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { optionsOf } from '../support/options.ts';
+import { numberOf, optionsOf, orRefuse } from '../support/options.ts';
 import type { Mutant } from './mutants.ts';
 import { MUTANTS } from './mutants.ts';
 
@@ -141,9 +141,13 @@ async function main(): Promise<number> {
     return 0;
   }
   const chosen = MUTANTS.filter(({ name }) => values.only === undefined || name.includes(values.only));
+  orRefuse(() => {
+    if (chosen.length === 0) throw new Error(`no mutant has "${values.only}" in its name`);
+  });
+  for (const name of ['seeds', 'base'] as const) numberOf(name, values[name]);
   // Before anything takes long: is the list up to date?
   for (const mutant of chosen) mutated(mutant);
-  const processes = values.processes === undefined ? availableParallelism() : Number(values.processes);
+  const processes = values.processes === undefined ? availableParallelism() : numberOf('processes', values.processes);
   const copies = await build(Math.max(1, Math.min(processes, chosen.length)));
   const waiting = [...chosen];
   let survived = 0;

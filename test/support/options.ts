@@ -1,23 +1,23 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 
-/** The options of a command line; what is wrong with them is said in one line, and ends the process with 2. */
-export function optionsOf<T extends ParseArgsConfig>(config: T): ReturnType<typeof parseArgs<T>>['values'] {
+/** The options of a command line, or {@link orRefuse}. */
+export const optionsOf = <T extends ParseArgsConfig>(config: T): ReturnType<typeof parseArgs<T>>['values'] =>
+  orRefuse(() => parseArgs(config).values);
+
+/** A whole number from 0 on, or {@link orRefuse}. */
+export const numberOf = (name: string, text: string): number =>
+  orRefuse(() => {
+    const value = Number(text);
+    if (text.trim() !== '' && Number.isSafeInteger(value) && value >= 0) return value;
+    throw new Error(`--${name} "${text}" is no whole number from 0 on`);
+  });
+
+/** What is wrong with a command line is said without a stack, and ends the process with 2. */
+export function orRefuse<T>(read: () => T): T {
   try {
-    return parseArgs(config).values;
+    return read();
   } catch (error) {
-    return refuse(error instanceof Error ? error.message : String(error));
+    console.error(`${error instanceof Error ? error.message : error}\nSee the options: --help`);
+    process.exit(2);
   }
-}
-
-/** A whole number from 0 on. */
-export function numberOf(name: string, text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !Number.isSafeInteger(value) || value < 0)
-    refuse(`--${name} "${text}" is no whole number from 0 on.`);
-  return value;
-}
-
-function refuse(message: string): never {
-  console.error(`${message}\nSee the options: --help`);
-  process.exit(2);
 }
