@@ -77,6 +77,8 @@ export interface PluginSetup {
    * to wait.
    */
   readonly now: () => number;
+  /** Milliseconds from any fixed instant by a counter that nobody sets: for a wait that must not be over too early. */
+  readonly elapsed: () => number;
   /** Milliseconds since 1970 by the clock of the machine: for what others are to read. */
   readonly date: () => number;
   /** Resolves after ms, rejects with the signal's reason when aborted. */

@@ -94,6 +94,7 @@ export async function wire(
     (await loadPlugin(config.application.plugin, {
       options: config.application.options,
       now: steady.now,
+      elapsed: steady.elapsed,
       date: () => clock.now(),
       sleep: steady.sleep,
       log: (fields, message) => log.info({ plugin: config.application.plugin, ...fields }, message),

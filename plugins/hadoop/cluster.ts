@@ -105,8 +105,8 @@ export function createCluster(options: HadoopOptions, setup: PluginSetup): Clust
 
   let leader = { id: '', since: 0 };
   const settled = (id: string): boolean => {
-    if (leader.id !== id) leader = { id, since: setup.now() };
-    return setup.now() - leader.since >= options.settle;
+    if (leader.id !== id) leader = { id, since: setup.elapsed() };
+    return setup.elapsed() - leader.since >= options.settle;
   };
 
   return {

@@ -6,14 +6,14 @@ import { STEPS } from '../../machines/domain.ts';
 import type { FailureData } from '../../machines/errors.ts';
 import { toFailureData } from '../../machines/errors.ts';
 import type { EnsureInput, Start, StepOutcome } from '../../machines/node/setup.ts';
-import type { Clock } from '../openstack/clock.ts';
+import type { SteadyClock } from '../openstack/clock.ts';
 import type { NodeQuestions } from './session.ts';
 import { NodeSession } from './session.ts';
 import type { Survey } from './survey.ts';
 
 export interface EnsureDeps {
   readonly survey: Survey;
-  readonly clock: Clock;
+  readonly clock: SteadyClock;
   readonly questions: NodeQuestions;
   /**
    * Does one action. Resolves when the cloud (or the application) has accepted it, with what the answer says of the node:
@@ -59,7 +59,7 @@ export function createEnsure(deps: EnsureDeps) {
   const sessionOf = (uuid: NodeUuid): NodeSession => {
     const known = sessions.get(uuid);
     if (known !== undefined) return known;
-    const session = new NodeSession(survey, clock.now, deps.latest.get(uuid));
+    const session = new NodeSession(survey, clock, deps.latest.get(uuid));
     sessions.set(uuid, session);
     deps.latest.set(uuid, session);
     return session;

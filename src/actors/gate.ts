@@ -3,12 +3,12 @@ import { Failure } from '../../machines/errors.ts';
 import type { Item } from '../../machines/migration/items.ts';
 import type { GateAnswer, GateInput } from '../../machines/migration/setup.ts';
 import type { ApplicationHealth, ApplicationPlugin } from '../../machines/plugin.ts';
-import type { Clock } from '../openstack/clock.ts';
+import type { SteadyClock } from '../openstack/clock.ts';
 import { withPatience } from './patience.ts';
 
 export interface GateDeps {
   readonly plugin: Pick<ApplicationPlugin, 'verifyApplication'>;
-  readonly clock: Clock;
+  readonly clock: SteadyClock;
   /** Nodes that may be out of service at once, for whatever reason. */
   readonly maxUnavailable: number;
   /** All names under which the application may know a node of ours: node, instance, addresses. */
@@ -102,11 +102,11 @@ export async function soak(
   timing: { soakMs: number; checkMs: number; giveUpMs: number },
   signal: AbortSignal,
 ): Promise<void> {
-  const started = deps.clock.now();
+  const started = deps.clock.elapsed();
   let healthySince: number | null = null;
   for (;;) {
     const health = await ask(deps, signal);
-    const now = deps.clock.now();
+    const now = deps.clock.elapsed();
     if (health.health !== 'healthy') healthySince = null;
     else healthySince ??= now;
     if (healthySince !== null && now - healthySince >= timing.soakMs) return;

@@ -12,6 +12,7 @@ import type {
 } from '../../machines/domain.ts';
 import { UNLOOKED } from '../../machines/domain.ts';
 import { Failure } from '../../machines/errors.ts';
+import type { SteadyClock } from '../openstack/clock.ts';
 import type { Answers, Question, Reading, Survey } from './survey.ts';
 import { placementClass } from './survey.ts';
 
@@ -32,6 +33,7 @@ export type Shown = 'gone' | 'there' | 'marked' | 'perhaps';
 
 interface Remembered {
   readonly as: Shown;
+  /** By `elapsed`. */
   readonly at: number;
   /** It was created, and nothing was done with it since: as Ironic has it then, in `enroll`. */
   readonly inert: boolean;
@@ -56,7 +58,7 @@ export class NodeSession {
   #ownChanged = 0;
   /** The application has let go of the node in this process, and was not asked since to take it. */
   removed = false;
-  /** When a destructive action was accepted, by action and instance. */
+  /** When, by `elapsed`, a destructive action was accepted, by action and instance. */
   readonly #done = new Map<string, number>();
   #acting: Promise<unknown>;
   /** What was asked before this time (ms) is of another life of the node. */
@@ -64,15 +66,15 @@ export class NodeSession {
   /** What was asked before this point has turned out to be doubtful. */
   #doubted = 0;
   readonly #survey: Survey;
-  readonly #now: () => number;
+  readonly #clock: Pick<SteadyClock, 'now' | 'elapsed'>;
 
   /**
    * `before`: of an earlier run in this process. Lists may still be behind what it wrote, and what it sent off may still be
    * on its way, e.g. when a deployment that got stuck is aborted at once; nothing else that it saw is believed.
    */
-  constructor(survey: Survey, now: () => number, before?: NodeSession) {
+  constructor(survey: Survey, clock: Pick<SteadyClock, 'now' | 'elapsed'>, before?: NodeSession) {
     this.#survey = survey;
-    this.#now = now;
+    this.#clock = clock;
     this.#shown = before === undefined ? new Map() : before.#shown;
     this.#acting = before === undefined ? Promise.resolve() : before.#acting;
   }
@@ -90,7 +92,7 @@ export class NodeSession {
     { name, at }: Pick<Action, 'name' | 'at'>,
     perform: () => Promise<NodeFacts | null | undefined>,
   ): Promise<void> {
-    const asked = this.#now();
+    const asked = this.#clock.now();
     const shown = this.#shown.get(at);
     if (shown?.inert && !LEAVES_INERT.has(name)) this.#shown.set(at, { ...shown, inert: false });
     const run = (async () => {
@@ -100,7 +102,7 @@ export class NodeSession {
         if (answer !== undefined) {
           const inert = this.#shown.get(at)?.inert === true;
           const as = answer === null ? 'gone' : answer.marker ? 'marked' : 'there';
-          this.#shown.set(at, { at: this.#now(), as, inert: inert && answer !== null });
+          this.#shown.set(at, { at: this.#clock.elapsed(), as, inert: inert && answer !== null });
         }
       } catch (error) {
         // The delete may have been done all the same: whether the node is still there, nobody has said.
@@ -129,7 +131,7 @@ export class NodeSession {
    */
   shows(at: ControlPlaneName, as: Shown): () => void {
     const before = this.#shown.get(at);
-    this.#shown.set(at, { at: this.#now(), as, inert: true });
+    this.#shown.set(at, { at: this.#clock.elapsed(), as, inert: true });
     return () => {
       if (before === undefined) this.#shown.delete(at);
       else this.#shown.set(at, before);
@@ -144,7 +146,9 @@ export class NodeSession {
   }
 
   done({ name, instanceId }: Pick<Action, 'name' | 'instanceId'>): void {
-    if (DESTRUCTIVE.has(name) && instanceId !== undefined) this.#done.set(`${name} ${instanceId}`, this.#now());
+    if (DESTRUCTIVE.has(name) && instanceId !== undefined) {
+      this.#done.set(`${name} ${instanceId}`, this.#clock.elapsed());
+    }
   }
 
   /** Accepted so short a time ago that a list which asks for it again is rather behind. */
@@ -153,7 +157,7 @@ export class NodeSession {
   }
 
   #isLately(at: number | undefined): boolean {
-    return at !== undefined && this.#now() - at < LATELY_MS;
+    return at !== undefined && this.#clock.elapsed() - at < LATELY_MS;
   }
 
   /** Forgets everything that was asked until now: it has led nowhere, and is asked again. */
@@ -218,7 +222,7 @@ export class NodeSession {
     const last = this.#own.get(of);
     if (last !== undefined && last.seq > this.#ownChanged && last.at >= notBefore) return;
     const seq = this.#survey.mark();
-    const at = this.#now();
+    const at = this.#clock.now();
     try {
       this.#own.set(of, { seq, at, answer: { ok: true, value: await ask() } });
     } catch (error) {
@@ -259,7 +263,7 @@ export class NodeSession {
       provider: fact({ of: 'providers', at }, listed),
       schedulable:
         resourceClass === null
-          ? { is: 'unknown', why: `${move.name} has no resource class`, at: this.#now() }
+          ? { is: 'unknown', why: `${move.name} has no resource class`, at: this.#clock.now() }
           : fact({ of: 'schedulable', at, resourceClass }, listed),
     };
   }

@@ -6,6 +6,15 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
+/** A clock that can also tell for certain that a while has passed. */
+export interface SteadyClock extends Clock {
+  /**
+   * Milliseconds from any fixed instant, which nobody sets: for what may not be over too early. It stands still while the
+   * machine sleeps, and no evidence is told to be fresh by it.
+   */
+  elapsed(): number;
+}
+
 /** The process's own clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),
@@ -34,7 +43,7 @@ const JITTER_MS = 100;
  *
  * @param monotonic milliseconds from any fixed instant, never set by anybody
  */
-export function steadyClock(clock: Clock, monotonic: () => number): Clock {
+export function steadyClock(clock: Clock, monotonic: () => number): SteadyClock {
   let base = { now: clock.now(), wall: clock.now(), steady: monotonic() };
   let last = base.now;
   return {
@@ -47,5 +56,6 @@ export function steadyClock(clock: Clock, monotonic: () => number): Clock {
       return Math.floor(last);
     },
     sleep: (ms, signal) => clock.sleep(ms, signal),
+    elapsed: monotonic,
   };
 }

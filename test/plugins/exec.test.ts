@@ -29,7 +29,7 @@ describe('a command of the plugin exec', () => {
   test('gets the node in variables and as JSON', async () => {
     const out = join(folder, 'out');
     // Ephyra's own clock is an hour ahead of the machine's; the deadline is a time of day for who reads it.
-    const clocks = { now: () => 3_600_000, date: () => 1_000 };
+    const clocks = { now: () => 3_600_000, elapsed: () => 0, date: () => 1_000 };
     await plugin(`env > "${out}.env"; cat > "${out}.json"`, {}, clocks).removeNode(worker, {
       ...context(),
       deadline: 3_660_000,

@@ -37,6 +37,7 @@ export function setup(options: unknown): PluginSetup {
   return {
     options,
     now: () => Date.now(),
+    elapsed: () => performance.now(),
     date: () => Date.now(),
     sleep: (ms, signal) => delay(ms, undefined, signal ? { signal } : {}),
     log: () => {},

@@ -165,6 +165,15 @@ describe('the soak', () => {
     expect(time.now()).toBe(10_000);
   });
 
+  it('is not over early when the clock is set forward', async () => {
+    const { clock, deps, settle, time } = stage(() => HEALTHY);
+    let aheadMs = 0;
+    time.after(2_500, () => (aheadMs = 3_600_000));
+    const set = { ...clock, now: () => clock.now() + aheadMs };
+    await settle(soak({ ...deps, clock: set }, timing, signal));
+    expect(time.now()).toBe(10_000);
+  });
+
   it('begins anew when the application was not healthy in between', async () => {
     const { done, time } = run((now) => (now === 4_000 ? { health: 'unknown', reasons: [] } : HEALTHY));
     await done;

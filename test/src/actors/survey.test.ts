@@ -167,14 +167,14 @@ describe('what is known of one node', () => {
 
   async function known() {
     const scene = stage();
-    const session = new NodeSession(scene.survey, scene.clock.now);
+    const session = new NodeSession(scene.survey, scene.clock);
     await session.look(wants, FORWARD, scene.time.now(), questions);
     return { ...scene, session };
   }
 
   it('is nothing before anybody has looked', () => {
     const { survey, clock } = stage();
-    const seen = new NodeSession(survey, clock.now).observe(FORWARD);
+    const seen = new NodeSession(survey, clock).observe(FORWARD);
     expect(seen.sides['cp1']?.node.is).toBe('unlooked');
     expect(seen.membership.is).toBe('unlooked');
     expect(seen.definitionsEqual.is).toBe('unlooked');
@@ -306,6 +306,26 @@ describe('what is known of one node', () => {
     expect(await is()).toBe('present');
   });
 
+  it('is not forgotten early when the clock is set forward', async () => {
+    const { survey, clock, time } = stage();
+    let aheadMs = 0;
+    const set = { now: () => clock.now() + aheadMs, elapsed: clock.elapsed };
+    const session = new NodeSession(survey, set);
+    const is = async () => {
+      await survey.read(NODES, survey.mark(), time.now());
+      return session.observe(FORWARD).sides['cp1']?.node.is;
+    };
+    await session.change({ name: 'stamp', at: 'cp1' }, async () => node());
+    session.done({ name: 'deleteInstance', instanceId: 'i-1' });
+    expect(await is()).toBe('unknown');
+    aheadMs = 3_600_000;
+    expect(await is()).toBe('unknown');
+    expect(session.didLately({ name: 'deleteInstance', instanceId: 'i-1' })).toBe(true);
+    time.after(LATELY_MS, () => undefined);
+    await time.run(() => false, LATELY_MS + 10_000);
+    expect(await is()).toBe('present');
+  });
+
   it('is handed on to the next run where lists may be behind it, and nowhere else', async () => {
     const { session, survey, clock, time } = await known();
     await session.change({ name: 'stamp', at: 'cp1' }, async () => node());
@@ -313,14 +333,14 @@ describe('what is known of one node', () => {
       await survey.read(NODES, survey.mark(), time.now());
       return now.observe(FORWARD).sides['cp1']?.node.is;
     };
-    expect(await isLater(new NodeSession(survey, clock.now))).toBe('present');
-    const next = new NodeSession(survey, clock.now, session);
+    expect(await isLater(new NodeSession(survey, clock))).toBe('present');
+    const next = new NodeSession(survey, clock, session);
     expect(next.observe(FORWARD).membership.is).toBe('unlooked');
     expect(await isLater(next)).toBe('unknown');
     // What the first one has sent off arrives when the second one is there already.
     let answer: (node: null) => void = () => undefined;
     const late = session.change({ name: 'unenroll', at: 'cp1' }, () => new Promise((resolve) => (answer = resolve)));
-    const after = new NodeSession(survey, clock.now, session);
+    const after = new NodeSession(survey, clock, session);
     let isQuiet = false;
     const quiet = after.quiet().then(() => {
       isQuiet = true;
@@ -331,12 +351,12 @@ describe('what is known of one node', () => {
     await Promise.all([late, quiet]);
     expect(await isLater(after)).toBe('unknown');
     await session.change({ name: 'copyDefinition', at: 'cp1' }, async () => node());
-    expect(await isLater(new NodeSession(survey, clock.now, after))).toBe('unknown');
+    expect(await isLater(new NodeSession(survey, clock, after))).toBe('unknown');
   });
 
   it('is unknown when the application does not say, and a lack of knowledge is no answer', async () => {
     const { survey, clock, time } = stage();
-    const session = new NodeSession(survey, clock.now);
+    const session = new NodeSession(survey, clock);
     const silent = { ...questions, membership: async () => ({ unknown: 'it is silent' }) };
     await session.look([{ of: 'membership' }], FORWARD, time.now(), silent);
     expect(session.observe(FORWARD).membership).toMatchObject({ is: 'unknown', why: 'it is silent' });
@@ -374,7 +394,7 @@ describe('what is known of one node', () => {
 
   it('is not what an abandoned question is answered after an action', async () => {
     const { survey, clock, time } = stage();
-    const session = new NodeSession(survey, clock.now);
+    const session = new NodeSession(survey, clock);
     let answer: (membership: 'in' | 'out') => void = () => undefined;
     const slow = { ...questions, membership: () => new Promise<'in' | 'out'>((done) => (answer = done)) };
     const asked = session.look([{ of: 'membership' }], FORWARD, time.now(), slow);

@@ -33,6 +33,14 @@ describe('a clock to tell by how old something is', () => {
     expect(pass({ wall: -120_000 + 126_000, steady: 126_000 })).toBe(126_000);
   });
 
+  it('tells by its counter alone that a while has passed for certain', () => {
+    const { clock, pass } = stage();
+    const before = clock.elapsed();
+    pass({ wall: HOUR, steady: 1_000 });
+    pass({ wall: -HOUR, steady: 1_000 });
+    expect(clock.elapsed() - before).toBe(2_000);
+  });
+
   it('tells whole milliseconds, whatever the counter says', () => {
     const { at, clock } = stage();
     at.steady += 1.75;

@@ -29,6 +29,7 @@ export function stoppableTime(time: VirtualTime, skewMs: () => number): Stoppabl
   };
   return {
     now: () => time.now() + skewMs(),
+    elapsed: inner.elapsed,
     after,
     sleep: (ms, signal) =>
       new Promise((resolve, reject) => {

@@ -1,5 +1,5 @@
 import type { Timers } from '../../../src/deployments/run.ts';
-import type { Clock } from '../../../src/openstack/clock.ts';
+import type { SteadyClock } from '../../../src/openstack/clock.ts';
 import { AbortError } from '../../../src/openstack/errors.ts';
 
 interface Alarm {
@@ -155,7 +155,7 @@ function pop(heap: Alarm[]): void {
 }
 
 /** Time as one process has it: when the process is killed, nothing that it waited for ever comes. */
-export interface ProcessTime extends Clock {
+export interface ProcessTime extends SteadyClock {
   /** Runs `fn` once after `ms`; the result calls it off. */
   after(ms: number, fn: () => void): () => void;
   readonly timers: Timers;
@@ -180,6 +180,7 @@ export function processTime(time: VirtualTime, skewMs = 0): ProcessTime {
   };
   return {
     now: () => time.now() + skewMs,
+    elapsed: time.now,
     after,
     sleep: (ms, signal) =>
       new Promise((resolve, reject) => {
