@@ -43,7 +43,7 @@ export interface ApplicationNode {
 export interface PluginContext {
   /** Aborts the waiting, not the effect: the next look decides. */
   readonly signal: AbortSignal;
-  /** Epoch milliseconds after which an answer is no use. */
+  /** After this an answer is no use: milliseconds by `PluginSetup.elapsed`. */
   readonly deadline: number;
   /** Tells people what is being waited for: one short sentence, e.g. "12 of 40 blocks left to replicate". */
   readonly progress: (message: string) => void;
@@ -72,12 +72,12 @@ export interface ApplicationHealth {
 /** What the configuration hands to a plugin's factory: its own section, already an object, and injected means. */
 export interface PluginSetup {
   readonly options: unknown;
-  /**
-   * Milliseconds now, by the clock of `context.deadline`, which nobody sets back: to tell by how old something is, and how long
-   * to wait.
-   */
+  /** Milliseconds now, by a clock that nobody sets back: to tell by how old something is. It may go forward by hours at once. */
   readonly now: () => number;
-  /** Milliseconds from any fixed instant by a counter that nobody sets: for a wait that must not be over too early. */
+  /**
+   * Milliseconds from any fixed instant by a counter that nobody sets, and by which `context.deadline` is: to tell by how long
+   * one has waited.
+   */
   readonly elapsed: () => number;
   /** Milliseconds since 1970 by the clock of the machine: for what others are to read. */
   readonly date: () => number;

@@ -317,7 +317,7 @@ async function look(plugin: ApplicationPlugin, node: ApplicationNode, times: Tim
 }
 
 function context(forMs: number, signal: AbortSignal = new AbortController().signal): PluginContext {
-  return { signal, deadline: Date.now() + forMs, progress: () => {} };
+  return { signal, deadline: performance.now() + forMs, progress: () => {} };
 }
 
 async function outcome(work: Promise<void>): Promise<{ how: 'resolved' | 'rejected'; error?: unknown }> {

@@ -38,7 +38,7 @@ async function change(
   node: ApplicationNode,
   context: PluginContext,
 ): Promise<void> {
-  const left = context.deadline - setup.now();
+  const left = context.deadline - setup.elapsed();
   const timeoutMs = options.timeout === undefined ? left : Math.min(options.timeout, left);
   const result = await run(setup, options, verb, node, context, timeoutMs, (line) =>
     context.progress(line.slice(0, REASON_LENGTH)),
@@ -93,7 +93,7 @@ async function look(
   node: ApplicationNode | null,
   context: PluginContext,
 ): Promise<CommandResult> {
-  const timeoutMs = Math.max(1, Math.min(options.verifyTimeout, context.deadline - setup.now()));
+  const timeoutMs = Math.max(1, Math.min(options.verifyTimeout, context.deadline - setup.elapsed()));
   const result = await run(setup, options, verb, node, context, timeoutMs);
   throwIfAborted(context.signal);
   return result;
@@ -116,7 +116,7 @@ async function run(
     verify_application: options.verifyApplication,
   }[verb];
   // For the command it is a time of day.
-  const deadline = Math.round(context.deadline + setup.date() - setup.now());
+  const deadline = Math.round(context.deadline + setup.date() - setup.elapsed());
   return runCommand(argv, {
     env: environment(options, verb, node, deadline),
     input: `${JSON.stringify({ verb, deadline, node })}\n`,

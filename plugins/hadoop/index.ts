@@ -100,7 +100,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 async function inTime<T>(setup: PluginSetup, context: PluginContext, work: Promise<T>, late: T): Promise<T> {
   const done = new AbortController();
   const tooLate = setup
-    .sleep(Math.min(LONGEST_TIMER_MS, Math.max(0, context.deadline - setup.now())), done.signal)
+    .sleep(Math.min(LONGEST_TIMER_MS, Math.max(0, context.deadline - setup.elapsed())), done.signal)
     .then(() => late);
   tooLate.catch(() => {});
   try {

@@ -68,7 +68,7 @@ export async function removeMaster(cluster: Cluster, node: ApplicationNode, cont
     }
     const says = states.map((state) => state.says).join('; ');
     context.progress(`${node.name}: ${says}`);
-    const now = cluster.setup.now();
+    const now = cluster.setup.elapsed();
 
     const active = bound.find((_, index) => states[index]?.is === 'active');
     if (active) {
@@ -76,7 +76,7 @@ export async function removeMaster(cluster: Cluster, node: ApplicationNode, cont
       const since = failedOver.get(id);
       if (since === undefined) {
         if (await untilAborted(failOver(cluster, node, active, context), context.signal)) {
-          failedOver.set(id, cluster.setup.now());
+          failedOver.set(id, cluster.setup.elapsed());
           notBefore = cluster.setup.now();
           continue;
         }
@@ -214,7 +214,7 @@ export async function addMaster(cluster: Cluster, node: ApplicationNode, context
       return;
     }
     context.progress(`${node.name}: ${problems.join('; ')}`);
-    const now = cluster.setup.now();
+    const now = cluster.setup.elapsed();
     if (now >= context.deadline) {
       throw new Failure({
         reason: 'deadline',
@@ -276,14 +276,14 @@ function notServing({ kind, here }: Bound): string[] {
  * while the masters elsewhere are not seen to be well.
  */
 export async function removeOther(cluster: Cluster, node: ApplicationNode, context: PluginContext): Promise<void> {
-  const since = cluster.setup.now();
+  const [since, began] = [cluster.setup.now(), cluster.setup.elapsed()];
   for (;;) {
     const snapshot = await untilAborted(cluster.look(since), context.signal);
     const problem = snapshot.yarn?.problem ?? snapshot.hdfs?.problem ?? null;
     if (problem === null) return;
     context.progress(`${node.name}: ${problem}`);
-    const now = cluster.setup.now();
-    if (now - since >= cluster.options.silence || now >= context.deadline) {
+    const now = cluster.setup.elapsed();
+    if (now - began >= cluster.options.silence || now >= context.deadline) {
       throw new Failure({
         reason: 'application_unknown',
         next: 'retry',

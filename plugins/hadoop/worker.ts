@@ -78,7 +78,7 @@ async function hearFrom(
     );
     if (missing === null) return;
     context.progress(`${node.name}: ${missing}`);
-    const now = setup.now();
+    const now = setup.elapsed();
     if (now >= context.deadline) throw late(node, 'join', missing, null);
     if (refreshed === null || now - refreshed >= options.refreshAgain) {
       refreshed = now;
@@ -183,16 +183,13 @@ async function settle(
     told.yarn ||= what.yarn;
     told.hdfs ||= what.hdfs;
     if (outcome === null) refreshes += 1;
-    refreshed = setup.now();
+    refreshed = setup.elapsed();
     failingSince = outcome === null ? null : (failingSince ?? refreshed);
-    return refreshed;
+    return setup.now();
   };
-  if (goal.changed.yarn || goal.changed.hdfs) {
-    await refreshNow(goal.changed);
-  }
-  let silentSince: number | null = null;
   // Only answers to questions sent after the refresh count.
-  let notBefore = refreshed ?? goal.asked;
+  let notBefore = goal.changed.yarn || goal.changed.hdfs ? await refreshNow(goal.changed) : goal.asked;
+  let silentSince: number | null = null;
   for (;;) {
     const snapshot = await untilAborted(cluster.look(notBefore), context.signal);
     const seen = await assessFully(cluster, node, hosts, role, snapshot, context);
@@ -205,7 +202,7 @@ async function settle(
     }
     context.progress(`${node.name}: ${says}`);
 
-    const now = setup.now();
+    const now = setup.elapsed();
     silentSince = halves.some((half) => half.standing === 'unknown') ? (silentSince ?? now) : null;
     if (silentSince !== null && now - silentSince >= options.silence) throw silent(node, says);
     if (now >= context.deadline) throw late(node, goal.verb, says, outcome);

@@ -1,6 +1,6 @@
 import { Failure } from '../../machines/errors.ts';
 import type { PluginContext } from '../../machines/plugin.ts';
-import type { Clock } from '../openstack/clock.ts';
+import type { Clock, SteadyClock } from '../openstack/clock.ts';
 import { ending } from '../openstack/ending.ts';
 
 /** One question to the application may take so long, in milliseconds. */
@@ -41,7 +41,7 @@ export async function untilAbandoned<T>(clock: Clock, signal: AbortSignal, work:
  * it does not heed its signal, is given up: rejects with a `Failure`, or with the outer signal's reason when that ends it.
  */
 export async function withPatience<T>(
-  clock: Clock,
+  clock: SteadyClock,
   ms: number,
   ask: (context: PluginContext) => Promise<T>,
   outer?: AbortSignal,
@@ -56,7 +56,7 @@ export async function withPatience<T>(
     () => undefined,
   );
   try {
-    const context = { signal, deadline: clock.now() + ms, progress: () => undefined };
+    const context = { signal, deadline: clock.elapsed() + ms, progress: () => undefined };
     return await Promise.race([ask(context), over]);
   } finally {
     answered.abort(ANSWERED);

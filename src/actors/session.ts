@@ -48,7 +48,7 @@ const LEAVES_INERT: ReadonlySet<Action['name']> = new Set(['copyDefinition', 'st
  */
 export class NodeSession {
   /** By list: answers to questions asked before this point say nothing any more, we have changed the node since. */
-  readonly #changed = new Map<ControlPlaneName, Partial<Record<ListName, number>>>();
+  readonly #changed: Map<ControlPlaneName, Partial<Record<ListName, number>>>;
   /** By control plane: what the answer to our own last write said of the node; null = it is gone. */
   readonly #learned = new Map<ControlPlaneName, { seq: number; at: number; node: NodeFacts | null }>();
   /** By control plane: what our last write there has shown of the node, and when. */
@@ -59,7 +59,7 @@ export class NodeSession {
   /** The application has let go of the node in this process, and was not asked since to take it. */
   removed = false;
   /** When, by `elapsed`, a destructive action was accepted, by action and instance. */
-  readonly #done = new Map<string, number>();
+  readonly #done: Map<string, number>;
   #acting: Promise<unknown>;
   /** What was asked before this time (ms) is of another life of the node. */
   #oldest = 0;
@@ -70,13 +70,17 @@ export class NodeSession {
 
   /**
    * `before`: of an earlier run in this process. Lists may still be behind what it wrote, and what it sent off may still be
-   * on its way, e.g. when a deployment that got stuck is aborted at once; nothing else that it saw is believed.
+   * on its way, e.g. when a deployment that got stuck is aborted at once. What it did is shared, also as it becomes known;
+   * nothing that it saw is believed.
    */
   constructor(survey: Survey, clock: Pick<SteadyClock, 'now' | 'elapsed'>, before?: NodeSession) {
     this.#survey = survey;
     this.#clock = clock;
-    this.#shown = before === undefined ? new Map() : before.#shown;
-    this.#acting = before === undefined ? Promise.resolve() : before.#acting;
+    const none = before === undefined;
+    this.#changed = none ? new Map() : before.#changed;
+    this.#shown = none ? new Map() : before.#shown;
+    this.#done = none ? new Map() : before.#done;
+    this.#acting = none ? Promise.resolve() : before.#acting;
   }
 
   #changedSince(of: ListName, at: ControlPlaneName): number {

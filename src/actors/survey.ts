@@ -89,6 +89,10 @@ export class Survey {
     if (newest === undefined || newest.seq < seq) {
       const there = this.#last.get(place) ?? new Map<string, Reading<unknown>>();
       this.#last.set(place, there.set(keyOf(question), result));
+    } else if (result.answer.ok) {
+      // A request may have been sent again meanwhile: which of the two answers is the newer one, nobody knows.
+      this.#last.get(place)?.delete(keyOf(question));
+      return this.read(question, seq, at);
     }
     return result as Reading<Answers[Q['of']]>;
   }

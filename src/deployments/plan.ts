@@ -8,7 +8,7 @@ import { APPLICATION_PATIENCE_MS, withPatience } from '../actors/patience.ts';
 import type { Survey } from '../actors/survey.ts';
 import { roleOf } from '../config/roles.ts';
 import type { RoleConfig } from '../config/types.ts';
-import type { Clock } from '../openstack/clock.ts';
+import type { SteadyClock } from '../openstack/clock.ts';
 import type { ControlPlane } from '../openstack/control-plane.ts';
 import { OpenStackError, toFailure } from '../openstack/errors.ts';
 import { toNodeFacts } from '../openstack/ironic/facts.ts';
@@ -25,7 +25,7 @@ export interface PlanDeps {
   readonly survey: Survey;
   readonly catalogue: Catalogue;
   readonly plugin: ApplicationPlugin;
-  readonly clock: Clock;
+  readonly clock: SteadyClock;
   /** Told of all ports of the source. */
   readonly onPorts?: (at: ControlPlaneName, ports: readonly PortDetail[]) => void;
 }

@@ -102,7 +102,8 @@ function placeOf(
     return booted && inTarget.marker === null ? 'moved' : underWay;
   }
   if (inSource !== null && inTarget === null) {
-    if (abort) return 'back';
+    // One that is said to be elsewhere may be so, and the lists behind: the node machine sees through that.
+    if (abort) return result === undefined || result.place === 'back' || result.place === 'waiting' ? 'back' : underWay;
     return result?.place === 'back' ? 'back' : 'waiting';
   }
   // In neither, or unmarked in both: the node machine looks closer and says so.

@@ -15,7 +15,8 @@ interface Application {
 async function until(so: () => boolean, context: PluginContext): Promise<void> {
   while (!so()) {
     if (context.signal.aborted) throw new Failure({ reason: 'cancelled', next: 'cancelled', message: 'cancelled' });
-    if (Date.now() > context.deadline) throw new Failure({ reason: 'deadline', next: 'stop', message: 'too late' });
+    if (performance.now() > context.deadline)
+      throw new Failure({ reason: 'deadline', next: 'stop', message: 'too late' });
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

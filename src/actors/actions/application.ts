@@ -57,7 +57,7 @@ function nodeOf({ move, from, to }: Doing): ApplicationNode {
 function contextOf({ move, signal }: Doing, deps: ActionDeps, step: Step): PluginContext {
   return {
     signal,
-    deadline: deps.clock.now() + deps.deadlineMs(step),
+    deadline: deps.clock.elapsed() + deps.deadlineMs(step),
     progress: (message) => deps.waiting(move.uuid, message),
   };
 }

@@ -2,7 +2,7 @@ import type { Action, ActionName } from '../../../machines/decide/decision.ts';
 import type { ControlPlaneName, InstanceFacts, Move, NodeFacts, NodeUuid, Step } from '../../../machines/domain.ts';
 import type { ApplicationPlugin } from '../../../machines/plugin.ts';
 import type { RoleConfig } from '../../config/types.ts';
-import type { Clock } from '../../openstack/clock.ts';
+import type { SteadyClock } from '../../openstack/clock.ts';
 import type { ControlPlane } from '../../openstack/control-plane.ts';
 import type { Catalogue } from '../catalogue.ts';
 import type { Definitions } from '../definitions.ts';
@@ -15,7 +15,7 @@ export interface ActionDeps {
   readonly catalogue: Catalogue;
   readonly definitions: Definitions;
   readonly plugin: ApplicationPlugin;
-  readonly clock: Clock;
+  readonly clock: SteadyClock;
   readonly verify: { readonly checks: number; readonly intervalMs: number };
   readonly deadlineMs: (step: Step) => number;
   /** Resolves once the application can spare the node. */

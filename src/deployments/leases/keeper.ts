@@ -17,6 +17,8 @@ export interface KeeperSetup {
   readonly controlPlane: string;
   readonly lease: Lease;
   readonly clock: Clock;
+  /** Milliseconds from any fixed instant, which nobody sets. */
+  readonly monotonic: () => number;
   /** In [0, 1). */
   readonly random: () => number;
   readonly leaseMs: number;
@@ -163,8 +165,8 @@ export class Keeper {
   }
 
   async #take(): Promise<void> {
-    const { lease, onEvent, clock, controlPlane } = this.#setup;
-    const since = this.#lostAt === null ? AFTERMATH_MS : Math.abs(clock.now() - this.#lostAt);
+    const { lease, onEvent, monotonic, controlPlane } = this.#setup;
+    const since = this.#lostAt === null ? AFTERMATH_MS : monotonic() - this.#lostAt;
     if (since < AFTERMATH_MS) {
       const message = `the lease on ${controlPlane} was lost a moment ago`;
       this.#trouble ??= { kind: 'unsure', message, remedy: 'It is tried for again after a minute.' };
@@ -186,7 +188,7 @@ export class Keeper {
   }
 
   async #renew(): Promise<void> {
-    const { lease, onEvent, controlPlane, clock } = this.#setup;
+    const { lease, onEvent, controlPlane, monotonic } = this.#setup;
     if ((await lease.renew()) === 'renewed') {
       this.#trouble = null;
       onEvent({ type: 'renewed' });
@@ -194,15 +196,15 @@ export class Keeper {
     }
     const message = `the lease on ${controlPlane} is lost: another Ephyra has taken it over, or somebody has removed it`;
     this.#trouble = { kind: 'unsure', message, remedy: 'It is tried for again.' };
-    this.#lostAt = clock.now();
+    this.#lostAt = monotonic();
     onEvent({ type: 'lost', message });
   }
 
   async #confirm(): Promise<void> {
-    const { lease, onEvent, clock } = this.#setup;
+    const { lease, onEvent, monotonic } = this.#setup;
     this.#trouble = await lease.confirm();
     if (this.#trouble === null) return;
-    this.#lostAt = clock.now();
+    this.#lostAt = monotonic();
     onEvent({ type: 'lost', message: this.#trouble.message });
   }
 

@@ -138,15 +138,31 @@ export class Lease {
       this.#contended = false;
       const own = others.flatMap(({ record }) => (record === null ? [] : [record.epoch]));
       if (posted !== null && mine !== undefined && !this.#doomed.has(posted.record.epoch)) {
-        const writableFrom = this.#setup.monotonic();
-        this.#held = { record: posted.record, proven: posted.sent, writableFrom, confirmed: true };
         this.#leftovers = own;
-        return null;
+        return await this.#hold(posted, mine);
       }
       // Left behind by an earlier process of this installation, which is dead: its store is ours. Or free by now.
       posted = await this.#post(owner, all.length === 0 ? 1 : highestEpoch(all) + 1);
     }
     return this.#unsure('changes hands while we look');
+  }
+
+  /**
+   * What was created just now, and is in a list that can only be newer, is ours. What was there already may be ours in a list
+   * that is behind, and removed since, or another one's: only the cloud's answer to a write tells.
+   */
+  async #hold({ record, created, sent }: Posted, { record: seen }: LeaseSighting): Promise<LeaseTrouble | null> {
+    const there = created || seen === null ? record : seen;
+    this.#held = { record: there, proven: sent, writableFrom: this.#setup.monotonic(), confirmed: created };
+    if (created) return null;
+    try {
+      if ((await this.renew()) === 'lost') return this.#unsure('changes hands while we look');
+    } catch (error) {
+      this.#held = null;
+      throw error;
+    }
+    this.#held = { ...this.#held, confirmed: true };
+    return null;
   }
 
   /** Looks who has it without trying for it, so that the time in which a holder is silent begins to count. */

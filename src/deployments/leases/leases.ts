@@ -48,7 +48,7 @@ export class Leases {
           setup.onEvent(controlPlane, event);
           if (event.type === 'lost') for (const listener of this.#listeners) listener(controlPlane);
         };
-        return [controlPlane, new Keeper({ controlPlane, lease, clock, random, leaseMs, onEvent })];
+        return [controlPlane, new Keeper({ controlPlane, lease, clock, monotonic, random, leaseMs, onEvent })];
       }),
     );
   }

@@ -73,7 +73,7 @@ export function context(more: { deadlineMs?: number } = {}): Told {
   const said: string[] = [];
   return {
     signal: controller.signal,
-    deadline: Date.now() + (more.deadlineMs ?? 20_000),
+    deadline: performance.now() + (more.deadlineMs ?? 20_000),
     progress: (message) => void said.push(message),
     said,
     abort: () => controller.abort(),

@@ -41,6 +41,23 @@ describe('a worker that moves', () => {
     expect(JSON.parse(await readFile(b.installation.dfsHosts, 'utf8'))).toEqual([]);
   });
 
+  test('is waited for, however far somebody sets the clock forward', async () => {
+    b = await bench();
+    let aheadMs = 0;
+    const plugin = await createPlugin({ ...setup(b.options), now: () => Date.now() + aheadMs });
+    const leaving = context();
+    const release = b.hadoop.fault({ kind: 'decommission-hangs', host: 'worker-1' });
+    const going = plugin.removeNode(worker, leaving);
+    await until(() => leaving.said.length > 0);
+    aheadMs = 3_600_000;
+    const told = leaving.said.length;
+    await until(() => leaving.said.length > told + 3);
+    release();
+    await going;
+    expect(yarnState()).toBe('out');
+    await plugin.close?.();
+  });
+
   test('is put into maintenance where its disks stay, and taken out of it', async () => {
     b = await bench({
       options: (options) => ({

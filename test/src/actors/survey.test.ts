@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { reversed, type Want } from '../../../machines/domain.ts';
+import { type NodeFacts, reversed, type Want } from '../../../machines/domain.ts';
 import type { NodeQuestions } from '../../../src/actors/session.ts';
 import { LATELY_MS, NodeSession, type Shown } from '../../../src/actors/session.ts';
 import { indexInstances, placementClass, Survey } from '../../../src/actors/survey.ts';
@@ -95,7 +95,7 @@ describe('the survey', () => {
     expect(cp1.calls).toHaveLength(2);
   });
 
-  it('keeps the newer of two answers that overtake each other', async () => {
+  it('believes neither of two answers that overtake each other, and asks again', async () => {
     const { survey, cp1, time } = stage();
     const answers: ((nodes: unknown[]) => void)[] = [];
     cp1.nodes = () => new Promise((resolve) => answers.push(resolve));
@@ -103,10 +103,29 @@ describe('the survey', () => {
     const second = survey.read(NODES, survey.mark(), time.now());
     answers[1]?.([SUMMARY]);
     await second;
+    expect(survey.last(NODES)?.answer.ok).toBe(true);
+    // It was asked before, and perhaps sent again after a refusal: who knows which of the two is the newer one?
     answers[0]?.([]);
-    await first;
-    const last = survey.last(NODES);
-    expect(last?.answer.ok && last.answer.value.has(UUID)).toBe(true);
+    while (answers.length < 3) await new Promise(setImmediate);
+    expect(survey.last(NODES)).toBeUndefined();
+    answers[2]?.([SUMMARY]);
+    const read = await first;
+    expect(read.answer.ok && read.answer.value.has(UUID)).toBe(true);
+    expect(survey.last(NODES)).toBe(read);
+    expect(cp1.calls).toEqual(['nodes', 'nodes', 'nodes']);
+  });
+
+  it('keeps an answer when an earlier question ends without one', async () => {
+    const { survey, cp1, time } = stage();
+    const ends: { resolve: (nodes: unknown[]) => void; reject: (error: Error) => void }[] = [];
+    cp1.nodes = () => new Promise((resolve, reject) => ends.push({ resolve, reject }));
+    const first = survey.read(NODES, 0, 0);
+    const second = survey.read(NODES, survey.mark(), time.now());
+    ends[1]?.resolve([SUMMARY]);
+    await second;
+    ends[0]?.reject(new Error('silence'));
+    expect((await first).answer.ok).toBe(false);
+    expect(survey.last(NODES)?.answer.ok).toBe(true);
   });
 
   it('takes a cloud that does not answer for an answer of its own', async () => {
@@ -338,8 +357,8 @@ describe('what is known of one node', () => {
     expect(next.observe(FORWARD).membership.is).toBe('unlooked');
     expect(await isLater(next)).toBe('unknown');
     // What the first one has sent off arrives when the second one is there already.
-    let answer: (node: null) => void = () => undefined;
-    const late = session.change({ name: 'unenroll', at: 'cp1' }, () => new Promise((resolve) => (answer = resolve)));
+    let answer: (node: NodeFacts) => void = () => undefined;
+    const late = session.change({ name: 'letGo', at: 'cp1' }, () => new Promise((resolve) => (answer = resolve)));
     const after = new NodeSession(survey, clock, session);
     let isQuiet = false;
     const quiet = after.quiet().then(() => {
@@ -347,11 +366,30 @@ describe('what is known of one node', () => {
     });
     await new Promise(setImmediate);
     expect(isQuiet).toBe(false);
-    answer(null);
+    answer(node({ marker: null }));
     await Promise.all([late, quiet]);
-    expect(await isLater(after)).toBe('unknown');
+    // What the late answer shows is what the list shows.
+    expect(await isLater(after)).toBe('present');
     await session.change({ name: 'copyDefinition', at: 'cp1' }, async () => node());
     expect(await isLater(new NodeSession(survey, clock, after))).toBe('unknown');
+  });
+
+  it('does not outlive what the run before it sent off and did, though it was read before it was through', async () => {
+    const { session, survey, clock, time } = await known();
+    let answer: (nothing: undefined) => void = () => undefined;
+    const late = session.change(
+      { name: 'bootInstance', at: 'cp1' },
+      () => new Promise((resolve) => (answer = resolve)),
+    );
+    const next = new NodeSession(survey, clock, session);
+    const instances = () => next.observe(FORWARD).sides['cp1']?.instances.is;
+    await survey.read({ of: 'instances', at: 'cp1' }, survey.mark(), time.now());
+    expect(instances()).toBe('absent');
+    answer(undefined);
+    await late;
+    expect(instances()).toBe('unlooked');
+    session.done({ name: 'deleteInstance', instanceId: 'i-1' });
+    expect(next.didLately({ name: 'deleteInstance', instanceId: 'i-1' })).toBe(true);
   });
 
   it('is unknown when the application does not say, and a lack of knowledge is no answer', async () => {

@@ -188,6 +188,32 @@ describe('the lease of one process', () => {
     expect(one.held).toBeNull();
   });
 
+  it('takes what was there already for its own only when a write has shown that it is', async () => {
+    let behind: Chassis[] | null = [];
+    const ironic = { ...cloud.ironic, listChassis: async () => behind ?? cloud.ironic.listChassis() };
+    const one = lease('host-a', { ironic });
+    expect(await one.acquire()).toMatchObject({ kind: 'unsure' });
+    // The list is still behind when somebody has removed the record and another Ephyra has come: it shows ours.
+    behind = structuredClone([...cloud.chassis.values()]);
+    cloud.chassis.clear();
+    cloud.put({ epoch: 1 });
+    expect(await one.acquire()).toMatchObject({ kind: 'unsure' });
+    expect([one.held, one.remainingMs()]).toEqual([null, 0]);
+    expect(cloud.epochs).toEqual([1]);
+    // Nobody says whether it is: then it is not.
+    cloud.chassis.clear();
+    for (const { uuid, extra } of behind) cloud.chassis.set(uuid, { uuid, extra });
+    const again = lease('host-a', { ironic, nonce: 'nonce-1' });
+    const { patchChassis } = ironic;
+    ironic.patchChassis = () => Promise.reject(refusal(503, 'server_error', null));
+    await expect(again.acquire()).rejects.toThrow();
+    expect([again.held, again.remainingMs()]).toEqual([null, 0]);
+    ironic.patchChassis = patchChassis;
+    expect(await again.acquire()).toBeNull();
+    expect(again.held).toMatchObject({ nonce: 'nonce-1', heartbeat: 1 });
+    expect(again.remainingMs()).toBeGreaterThan(0);
+  });
+
   it('passes over an epoch whose deletion may still come', async () => {
     const one = lease('host-a');
     expect(await one.acquire()).toBeNull();

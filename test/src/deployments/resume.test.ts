@@ -65,6 +65,11 @@ describe('after a start, a node', () => {
     for (const seen of [CLAIMED, BOTH, THERE]) expect(first(seen, { intent: 'abort' }).place).toBe('going_back');
     expect(first(HOME, { intent: 'abort' }).place).toBe('back');
     expect(first(ARRIVED, { intent: 'abort' }).place).toBe('moved');
+    // The lists may be behind: whoever was left elsewhere is looked at closer.
+    for (const place of ['moving', 'stuck', 'going_back', 'moved'] as const) {
+      expect(first(HOME, { intent: 'abort', results: [result(place)] }, true).place).toBe('going_back');
+    }
+    expect(first(HOME, { intent: 'abort', results: [result('back')] }).place).toBe('back');
   });
 
   it('that was stuck stays so until somebody says that it may go on', () => {

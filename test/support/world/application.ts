@@ -161,7 +161,7 @@ export class Application {
         if (member?.state === state) return;
         const left = (member?.due ?? this.#time.now() + 10_000) - this.#time.now();
         context.progress(`${member?.name ?? uuid} is ${member?.state ?? 'unknown'}`);
-        if (time.now() >= context.deadline) {
+        if (time.elapsed() >= context.deadline) {
           throw new Failure({ reason: 'deadline', next: 'retry', message: `${uuid} is not ${state} in time` });
         }
         await time.sleep(Math.max(1, left), context.signal);
