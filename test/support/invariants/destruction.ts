@@ -2,6 +2,9 @@ import type { Call } from '../world/calls.ts';
 import { DESTRUCTIVE, describe } from '../world/calls.ts';
 import type { Invariant, Watched } from './invariant.ts';
 
+/** Lists that show what was destroyed: of nodes, and of instances. */
+const SHOWS = /^\/v1\/nodes(\?|$)|^\/v2\.1\/servers\/detail(\?|$)/;
+
 /**
  * Invariant 7: no destructive call is repeated on what it has succeeded on - the same instance, the same life of a node -
  * not by the same process, not by the next one, not when its answer got lost. A repeat is excused when the process could not
@@ -27,8 +30,7 @@ export class NoRepeatedDestruction implements Invariant {
   delivered(call: Call): void {
     const done = this.#keyOf(call);
     if (done !== null && isAccepted(call)) this.#heard.add(`${call.process} ${done}`);
-    if (call.method !== 'GET' || call.status !== 200) return;
-    if (call.service !== 'ironic' && call.service !== 'nova') return;
+    if (call.method !== 'GET' || call.status !== 200 || !SHOWS.test(call.path)) return;
     const key = `${call.process} ${call.at} ${call.service}`;
     if (call.stale) {
       this.#behind.add(key);
