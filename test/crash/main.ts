@@ -16,7 +16,7 @@ compares what becomes of the world.
     --fresh       ... of a process that has just started
     --second N    ... and the next process at its N-th point
   --kind KIND     only these: ${KINDS.join(', ')}
-  --pairs N       so many pairs of kills by chance (default 60)
+  --pairs N       so many pairs of kills by chance (default 30)
   --seed S        what they are chosen by (default: by the time of day, printed)
   --jobs N        so many deployments at a time (default ${JOBS})
   --list          only tells the points
@@ -29,7 +29,7 @@ const values = optionsOf({
     fresh: { type: 'boolean', default: false },
     second: { type: 'string' },
     kind: { type: 'string' },
-    pairs: { type: 'string', default: '60' },
+    pairs: { type: 'string', default: '30' },
     seed: { type: 'string' },
     jobs: { type: 'string', default: String(JOBS) },
     list: { type: 'boolean', default: false },
