@@ -66,7 +66,7 @@ interface Tenure {
   readonly own: Set<string>;
   /** When the last request that the cloud took for its lease was sent. */
   provenAt: number;
-  /** It has written to nodes since it had the lease. */
+  /** It has written to nodes since it last created a lease. */
   wrote: boolean;
 }
 
@@ -101,6 +101,8 @@ export class OneWriter implements Invariant {
     }
     const lease = `${at} ${uuid}`;
     if (method === 'POST') {
+      // Whoever tries for it has none any more, and what it did with the one before is past.
+      tenure.wrote = false;
       tenure.own.add(uuid);
       this.#holders.set(lease, process);
     }
