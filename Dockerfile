@@ -1,5 +1,6 @@
 # Ephyra as a container: docs/operations.md says how to run it.
-ARG NODE=20.20.2-bookworm-slim
+# Ephyra runs on Node 20 and newer; the image has the one that is still maintained.
+ARG NODE=24.21.0-bookworm-slim
 
 FROM node:${NODE} AS build
 WORKDIR /app

@@ -1,14 +1,17 @@
-import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { ConfigError, loadBmcSecrets } from '../../../src/config/index.ts';
 
 const UUID = '9f1c2d3e-0000-4000-8000-0123456789ab';
 
+const folder = mkdtempSync(join(tmpdir(), 'ephyra-bmc-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
 function file(text: string, mode = 0o600): string {
-  const path = join(mkdtempSync(join(tmpdir(), 'ephyra-bmc-')), 'bmc.yml');
+  const path = join(mkdtempSync(join(folder, 'one-')), 'bmc.yml');
   writeFileSync(path, text);
   chmodSync(path, mode);
   return path;

@@ -1,10 +1,10 @@
 import { type ChildProcess, execFileSync, fork } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { nodeFiles, type StoreFiles } from '../../../src/store/files.ts';
 import type { StoreError } from '../../../src/store/index.ts';
 import { judge, nodeProcesses, type Owner } from '../../../src/store/owner.ts';
@@ -14,10 +14,10 @@ const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
 /** The compiled `holder.ts`: other processes need JavaScript. */
 let program: string;
+const out = mkdtempSync(join(tmpdir(), 'ephyra-holder-'));
 const children: ChildProcess[] = [];
 
 beforeAll(() => {
-  const out = mkdtempSync(join(tmpdir(), 'ephyra-holder-'));
   writeFileSync(join(out, 'package.json'), '{"type": "module"}');
   symlinkSync(join(ROOT, 'node_modules'), join(out, 'node_modules'));
   const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
@@ -28,6 +28,8 @@ beforeAll(() => {
   });
   program = join(out, 'test', 'src', 'store', 'holder.js');
 });
+
+afterAll(() => rmSync(out, { recursive: true, force: true }));
 
 afterEach(() => {
   for (const child of children.splice(0)) child.kill('SIGKILL');
