@@ -61,18 +61,30 @@ export class OneDeployment implements Invariant {
   }
 }
 
+const FIRST_PAGE = /^\/v1\/chassis\/detail\?(?!.*\bmarker=)/;
+
+/** A record in the cloud: who has created it, and when the last request for it was sent, and taken. */
+interface Lease {
+  readonly holder: number;
+  readonly provenAt: number;
+  readonly takenAt: number;
+}
+
 interface Tenure {
   /** Leases of its own that are in the cloud. */
   readonly own: Set<string>;
   /** When the last request that the cloud took for its lease was sent. */
   provenAt: number;
+  /** When the cloud made the last list of leases for it that was not from the past. */
+  lookedAt: number;
   /** It has written to nodes since it last created a lease. */
   wrote: boolean;
 }
 
 /**
- * Invariant 8 over several Ephyras: whoever writes to a control plane holds its lease, and no other has written there within
- * a lease that has not run out. Seen from the wire: what the cloud has taken, and when it was sent.
+ * Invariant 8 over several Ephyras: whoever writes to a control plane holds its lease, no other has written there within a
+ * lease that has not run out, and nobody's lease is ended by another while it can be seen that it has not. Seen from the
+ * wire: what the cloud has taken, and when it was sent.
  */
 export class OneWriter implements Invariant {
   readonly name = 'one writer per control plane';
@@ -80,8 +92,8 @@ export class OneWriter implements Invariant {
   readonly #ownerOf: (process: number) => string;
   /** By control plane and process. */
   readonly #tenures = new Map<string, Tenure & { readonly process: number; readonly at: string }>();
-  /** By control plane and lease: the process that has created it, the last time. */
-  readonly #holders = new Map<string, number>();
+  /** By control plane and uuid. */
+  readonly #leases = new Map<string, Lease>();
 
   /** @param ownerOf the installation of a process: of one and the same the later process follows a dead one */
   constructor(world: World, ownerOf: (process: number) => string) {
@@ -89,25 +101,42 @@ export class OneWriter implements Invariant {
     this.#ownerOf = ownerOf;
   }
 
-  served({ write, status, process, at, method, path, body, sentAt }: Call): void {
+  served(call: Call): void {
+    const { write, status, process, at, method, path, body, sentAt, stale } = call;
     // What was refused, or never reached (status 0), has changed nothing.
-    if (write !== 'lease' || status === null || status < 200 || status >= 300) return;
+    if (status === null || status < 200 || status >= 300) return;
     const tenure = this.#tenure(process, at);
+    // Of several pages the first one counts.
+    if (method === 'GET' && FIRST_PAGE.test(path) && !stale) tenure.lookedAt = this.#world.time.now();
+    if (write !== 'lease') return;
     const uuid = method === 'POST' ? String((body as { uuid?: unknown }).uuid) : (path.split('/')[3] ?? '');
     if (method === 'DELETE') {
+      this.#ended(call, `${at} ${uuid}`, tenure.lookedAt);
       tenure.own.delete(uuid);
       if (tenure.own.size === 0) tenure.wrote = false;
       return;
     }
-    const lease = `${at} ${uuid}`;
+    const key = `${at} ${uuid}`;
     if (method === 'POST') {
       // Whoever tries for it has none any more, and what it did with the one before is past.
       tenure.wrote = false;
       tenure.own.add(uuid);
-      this.#holders.set(lease, process);
     }
     // Renewing what has become another's proves nothing: the answer says whose it is.
-    if (this.#holders.get(lease) === process) tenure.provenAt = Math.max(tenure.provenAt, sentAt);
+    if (method !== 'POST' && this.#leases.get(key)?.holder !== process) return;
+    tenure.provenAt = Math.max(tenure.provenAt, sentAt);
+    this.#leases.set(key, { holder: process, provenAt: sentAt, takenAt: this.#world.time.now() });
+  }
+
+  /** A renewal that comes after the last look at the leases cannot be seen; the contender waits for its sake. */
+  #ended(call: Call, key: string, lookedAt: number): void {
+    const lease = this.#leases.get(key);
+    this.#leases.delete(key);
+    if (lease === undefined || this.#ownerOf(lease.holder) === this.#ownerOf(call.process)) return;
+    const { holder, provenAt, takenAt } = lease;
+    const age = call.sentAt - provenAt;
+    if (takenAt > lookedAt || age >= this.#world.config.deployment.leaseMs) return;
+    this.#world.violate(this.name, `${describe(call)}: it is process ${holder}'s, renewed ${age} ms ago`);
   }
 
   sent(call: Call): void {
@@ -133,6 +162,7 @@ export class OneWriter implements Invariant {
       at,
       own: new Set(),
       provenAt: Number.NEGATIVE_INFINITY,
+      lookedAt: Number.NEGATIVE_INFINITY,
       wrote: false,
     };
     this.#tenures.set(key, known);
