@@ -71,8 +71,8 @@ interface Lease {
 }
 
 interface Tenure {
-  /** Leases of its own that are in the cloud. */
-  readonly own: Set<string>;
+  /** The lease that it created last and has not given back. */
+  own: string | null;
   /** When the last request that the cloud took for its lease was sent. */
   provenAt: number;
   /** When the cloud made the last list of leases for it that was not from the past. */
@@ -112,15 +112,16 @@ export class OneWriter implements Invariant {
     const uuid = method === 'POST' ? String((body as { uuid?: unknown }).uuid) : (path.split('/')[3] ?? '');
     if (method === 'DELETE') {
       this.#ended(call, `${at} ${uuid}`, tenure.lookedAt);
-      tenure.own.delete(uuid);
-      if (tenure.own.size === 0) tenure.wrote = false;
+      if (tenure.own !== uuid) return;
+      tenure.own = null;
+      tenure.wrote = false;
       return;
     }
     const key = `${at} ${uuid}`;
     if (method === 'POST') {
       // Whoever tries for it has none any more, and what it did with the one before is past.
       tenure.wrote = false;
-      tenure.own.add(uuid);
+      tenure.own = uuid;
     }
     // Renewing what has become another's proves nothing: the answer says whose it is.
     if (method !== 'POST' && this.#leases.get(key)?.holder !== process) return;
@@ -144,7 +145,7 @@ export class OneWriter implements Invariant {
     const { leaseMs } = this.#world.config.deployment;
     const now = this.#world.time.now();
     const mine = this.#tenure(call.process, call.at);
-    if (mine.own.size === 0) this.#world.violate(this.name, `${describe(call)}: it holds no lease there`);
+    if (mine.own === null) this.#world.violate(this.name, `${describe(call)}: it holds no lease there`);
     const age = now - mine.provenAt;
     if (age > leaseMs) this.#world.violate(this.name, `${describe(call)}: its lease was renewed ${age} ms ago`);
     for (const other of this.#tenures.values()) {
@@ -160,7 +161,7 @@ export class OneWriter implements Invariant {
     const known = this.#tenures.get(key) ?? {
       process,
       at,
-      own: new Set(),
+      own: null,
       provenAt: Number.NEGATIVE_INFINITY,
       lookedAt: Number.NEGATIVE_INFINITY,
       wrote: false,
