@@ -68,7 +68,7 @@ export async function removeMaster(cluster: Cluster, node: ApplicationNode, cont
     }
     const says = states.map((state) => state.says).join('; ');
     context.progress(`${node.name}: ${says}`);
-    const now = cluster.setup.elapsed();
+    const elapsed = cluster.setup.elapsed();
 
     const active = bound.find((_, index) => states[index]?.is === 'active');
     if (active) {
@@ -80,20 +80,20 @@ export async function removeMaster(cluster: Cluster, node: ApplicationNode, cont
           notBefore = cluster.setup.now();
           continue;
         }
-      } else if (now - since >= cluster.options.silence) {
+      } else if (elapsed - since >= cluster.options.silence) {
         throw refusal(`${id} on ${node.name} is still active after the failover.`, 'retry');
       }
     }
-    silentSince = states.some((state) => state.is === 'unknown') ? (silentSince ?? now) : null;
-    const silentFor = silentSince === null ? 0 : now - silentSince;
-    if (silentFor >= cluster.options.silence || now >= context.deadline) {
+    silentSince = states.some((state) => state.is === 'unknown') ? (silentSince ?? elapsed) : null;
+    const silentFor = silentSince === null ? 0 : elapsed - silentSince;
+    if (silentFor >= cluster.options.silence || elapsed >= context.deadline) {
       throw new Failure({
         reason: 'application_unknown',
         next: 'retry',
         message: `Whether ${node.name} can be spared is not known: ${says}.`,
       });
     }
-    await pause(cluster, Math.min(cluster.options.poll, Math.max(0, context.deadline - now)), context);
+    await pause(cluster, Math.min(cluster.options.poll, Math.max(0, context.deadline - elapsed)), context);
   }
 }
 
@@ -214,8 +214,8 @@ export async function addMaster(cluster: Cluster, node: ApplicationNode, context
       return;
     }
     context.progress(`${node.name}: ${problems.join('; ')}`);
-    const now = cluster.setup.elapsed();
-    if (now >= context.deadline) {
+    const elapsed = cluster.setup.elapsed();
+    if (elapsed >= context.deadline) {
       throw new Failure({
         reason: 'deadline',
         next: 'stop',
@@ -223,7 +223,7 @@ export async function addMaster(cluster: Cluster, node: ApplicationNode, context
         remedy: 'Look at the logs of ResourceManager and NameNode on the machine, and at its name in DNS.',
       });
     }
-    await pause(cluster, Math.min(cluster.options.poll, Math.max(0, context.deadline - now)), context);
+    await pause(cluster, Math.min(cluster.options.poll, Math.max(0, context.deadline - elapsed)), context);
   }
 }
 
@@ -282,15 +282,15 @@ export async function removeOther(cluster: Cluster, node: ApplicationNode, conte
     const problem = snapshot.yarn?.problem ?? snapshot.hdfs?.problem ?? null;
     if (problem === null) return;
     context.progress(`${node.name}: ${problem}`);
-    const now = cluster.setup.elapsed();
-    if (now - began >= cluster.options.silence || now >= context.deadline) {
+    const elapsed = cluster.setup.elapsed();
+    if (elapsed - began >= cluster.options.silence || elapsed >= context.deadline) {
       throw new Failure({
         reason: 'application_unknown',
         next: 'retry',
         message: `${node.name} is not taken away while the masters are not seen to be well: ${problem}.`,
       });
     }
-    await pause(cluster, Math.min(cluster.options.poll, Math.max(0, context.deadline - now)), context);
+    await pause(cluster, Math.min(cluster.options.poll, Math.max(0, context.deadline - elapsed)), context);
   }
 }
 

@@ -78,14 +78,14 @@ async function hearFrom(
     );
     if (missing === null) return;
     context.progress(`${node.name}: ${missing}`);
-    const now = setup.elapsed();
-    if (now >= context.deadline) throw late(node, 'join', missing, null);
-    if (refreshed === null || now - refreshed >= options.refreshAgain) {
-      refreshed = now;
+    const elapsed = setup.elapsed();
+    if (elapsed >= context.deadline) throw late(node, 'join', missing, null);
+    if (refreshed === null || elapsed - refreshed >= options.refreshAgain) {
+      refreshed = elapsed;
       const problem = await refresh(cluster, { yarn: false, hdfs: true }, context);
       if (problem !== null) context.progress(`${node.name}: ${problem}`);
     }
-    await pause(cluster, Math.max(0, Math.min(options.poll, context.deadline - now)), context);
+    await pause(cluster, Math.max(0, Math.min(options.poll, context.deadline - elapsed)), context);
   }
 }
 
@@ -202,19 +202,19 @@ async function settle(
     }
     context.progress(`${node.name}: ${says}`);
 
-    const now = setup.elapsed();
-    silentSince = halves.some((half) => half.standing === 'unknown') ? (silentSince ?? now) : null;
-    if (silentSince !== null && now - silentSince >= options.silence) throw silent(node, says);
-    if (now >= context.deadline) throw late(node, goal.verb, says, outcome);
+    const elapsed = setup.elapsed();
+    silentSince = halves.some((half) => half.standing === 'unknown') ? (silentSince ?? elapsed) : null;
+    if (silentSince !== null && elapsed - silentSince >= options.silence) throw silent(node, says);
+    if (elapsed >= context.deadline) throw late(node, goal.verb, says, outcome);
 
     const waiting = staleHalves(seen, goal);
     if (waiting.yarn || waiting.hdfs) {
       const untold = (waiting.yarn && !told.yarn) || (waiting.hdfs && !told.hdfs);
-      const since = refreshed === null || untold ? Number.POSITIVE_INFINITY : now - refreshed;
+      const since = refreshed === null || untold ? Number.POSITIVE_INFINITY : elapsed - refreshed;
       if (
         outcome !== null &&
         failingSince !== null &&
-        now - failingSince >= Math.min(REFUSED_AFTER_MS, options.silence)
+        elapsed - failingSince >= Math.min(REFUSED_AFTER_MS, options.silence)
       ) {
         throw refused(node, outcome, says);
       }
@@ -227,7 +227,7 @@ async function settle(
       }
     }
     // From here on readings are shared with all who wait: they are younger than `cache`, however many wait.
-    await pause(cluster, Math.max(0, Math.min(options.poll, context.deadline - now)), context);
+    await pause(cluster, Math.max(0, Math.min(options.poll, context.deadline - elapsed)), context);
   }
 }
 

@@ -106,12 +106,12 @@ export async function soak(
   let healthySince: number | null = null;
   for (;;) {
     const health = await ask(deps, signal);
-    const now = deps.clock.elapsed();
+    const elapsed = deps.clock.elapsed();
     if (health.health !== 'healthy') healthySince = null;
-    else healthySince ??= now;
-    if (healthySince !== null && now - healthySince >= timing.soakMs) return;
-    if (now - started > timing.soakMs + timing.giveUpMs) throw gaveUp(health);
-    const left = healthySince === null ? timing.checkMs : timing.soakMs - (now - healthySince);
+    else healthySince ??= elapsed;
+    if (healthySince !== null && elapsed - healthySince >= timing.soakMs) return;
+    if (elapsed - started > timing.soakMs + timing.giveUpMs) throw gaveUp(health);
+    const left = healthySince === null ? timing.checkMs : timing.soakMs - (elapsed - healthySince);
     await deps.clock.sleep(Math.max(1, Math.min(timing.checkMs, left)), signal);
   }
 }

@@ -53,7 +53,7 @@ export class Survey {
     return this.#seq;
   }
 
-  /** The last answer, however old; undefined when nobody has asked. */
+  /** The last answer, however old; undefined when nobody has asked, or answers have overtaken each other. */
   last<Q extends Question>(question: Q): Reading<Answers[Q['of']]> | undefined {
     return this.#last.get(question.at)?.get(keyOf(question)) as Reading<Answers[Q['of']]> | undefined;
   }
