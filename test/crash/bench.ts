@@ -1,5 +1,4 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { writeConfiguration } from '../../src/sandbox/configuration.ts';
@@ -7,6 +6,7 @@ import { hadoopOptions } from '../../src/sandbox/hadoop/install.ts';
 import type { Sandbox } from '../../src/sandbox/sandbox.ts';
 import { startSandbox } from '../../src/sandbox/sandbox.ts';
 import { witness as openStackWitness } from '../../src/sandbox/witness.ts';
+import { lastingPort } from '../support/port.ts';
 import type { Setup } from './child.ts';
 import { installCommands } from './commands.ts';
 import type { Story } from './stories.ts';
@@ -65,7 +65,7 @@ export async function setUp(story: Story, folder: string): Promise<Bench> {
     backoff: '100ms',
   });
   const commands = await installCommands(sandbox, folder);
-  const port = await freePort();
+  const port = await lastingPort();
   const store = join(folder, 'store', 'ephyra.json');
   await adapt(written.config, story, sandbox, { port, store, commands });
   sandbox.slack.configure({ requestUrl: `http://127.0.0.1:${port}/slack/events` });
@@ -150,16 +150,4 @@ function placesOf(sandbox: Sandbox): Record<string, string> {
   }
   for (const [service, url] of Object.entries(sandbox.hadoopUrls)) put(url, `hadoop ${service}`);
   return places;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      const port = typeof address === 'object' && address !== null ? address.port : 0;
-      server.close(() => resolve(port));
-    });
-  });
 }

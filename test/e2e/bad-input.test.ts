@@ -1,7 +1,9 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { parse, stringify } from 'yaml';
 import type { EphyraProcess } from '../../src/sandbox/process.ts';
 import { Bench } from './support/bench.ts';
 import { runEphyra } from './support/program.ts';
@@ -126,6 +128,48 @@ http: { port: 99999 }
     const { code, err } = await start();
     expect(code).toBe(2);
     expect(err).toMatch(/Store .*store\.json: the file cannot be read.*Make it a file/);
+  });
+
+  describe('what it is to listen on', () => {
+    let taken: Server;
+    let port: number;
+    beforeEach(async () => {
+      taken = createServer();
+      await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+      port = (taken.address() as AddressInfo).port;
+    });
+    afterEach(() => taken.close());
+
+    test.each([
+      [
+        'a port of monitoring that is taken',
+        () => ({ http: { port } }),
+        /http\.port: .*\(found: \d+\)\n +End it \(.*another Ephyra/,
+      ],
+      [
+        'an address that is not of this machine',
+        () => ({ http: { port: 0, host: '192.0.2.1' } }),
+        /http\.host: .*\(found: 192\.0\.2\.1\)\n +Write one of its addresses/,
+      ],
+      [
+        'a port for Slack that is taken',
+        () => ({ http: { port: 0 }, slack: { mode: 'http', port, signingSecret: { env: 'SLACK_SIGNING_SECRET' } } }),
+        /slack\.port: .*\(found: \d+\)\n +End it/,
+      ],
+    ])('%s', async (_what, changes, words) => {
+      const file = join(folder, 'ephyra.yml');
+      const config = parse(readFileSync(file, 'utf8')) as Record<string, Record<string, unknown>>;
+      for (const [section, keys] of Object.entries<Record<string, unknown>>(changes())) {
+        config[section] = { ...config[section], ...keys };
+      }
+      if (config['slack']?.['mode'] === 'http') delete config['slack']['appToken'];
+      writeFileSync(file, stringify(config));
+      const { code, err } = await start([], { ...TOKENS, SLACK_SIGNING_SECRET: '0123456789abcdef'.repeat(2) });
+      expect(code).toBe(2);
+      expect(err).toContain(`${file}: 1 problem\n`);
+      expect(err).toMatch(words);
+      expect(err).not.toContain('    at ');
+    });
   });
 
   test('--check says what is wrong with 1, and what the configuration means with 0; it makes no store', async () => {

@@ -1,5 +1,4 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
@@ -10,6 +9,7 @@ import { systemClock } from '../../../src/sandbox/openstack/index.ts';
 import { Channel } from '../../../src/sandbox/people.ts';
 import { EphyraProcess } from '../../../src/sandbox/process.ts';
 import { listenSlack } from '../../../src/sandbox/slack/index.ts';
+import { lastingPort } from '../../support/port.ts';
 import { stateDirectory } from '../real.ts';
 import type { RealFleet } from './fleet.ts';
 
@@ -77,7 +77,7 @@ export async function setTheStage(fleets: readonly RealFleet[], options: StageOp
   const follow = followServers(fleets, hadoop);
 
   const slack = await listenSlack();
-  const slackPort = await freePort();
+  const slackPort = await lastingPort();
   slack.slack.configure({ requestUrl: `http://127.0.0.1:${slackPort}/slack/events` });
   const config = join(folder, 'ephyra.yml');
   const role = (name: string) => ({
@@ -203,15 +203,4 @@ export function callsBetween(before: Calls, after: Calls): string {
     .sort((a, b) => b.count - a.count)
     .map(({ what, count }) => `${String(count).padStart(5)}  ${what}`)
     .join('\n');
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
 }
