@@ -36,8 +36,8 @@ export interface Counted {
   readonly total: number;
 }
 
-/** A process lives for seconds: what V8 spends on making code quick, or memory tidy, does not come back. */
-const FLAGS = ['--no-opt', '--no-flush-bytecode', '--single-threaded-gc', '--max-semi-space-size=32'];
+/** A process lives for seconds: what V8 spends on keeping memory tidy does not come back. More of the kind in `preload.mjs`. */
+const FLAGS = ['--single-threaded-gc', '--max-semi-space-size=8'];
 
 /** Lines of the log that are kept. */
 const KEPT = 400;
@@ -50,6 +50,8 @@ export class Child {
   readonly warm: Promise<void>;
   /** What loading the program took, in milliseconds. */
   loadMs = 0;
+  /** V8 had to compile the program: what is kept of it was not there yet, or made with other flags. */
+  compiled = false;
   /** Resolves with the signal or exit code. */
   readonly ended: Promise<string>;
   /** Where it has killed itself; null: it has not. */
@@ -67,6 +69,7 @@ export class Child {
         if (!isMessage(message, 'warm')) return;
         this.#process.off('message', listen);
         this.loadMs = performance.now() - began;
+        this.compiled = (message as { compiled?: boolean }).compiled === true;
         resolve();
       };
       this.#process.on('message', listen);
@@ -154,6 +157,8 @@ export class Pool {
   readonly #waiting: Child[] = [];
   #open = true;
   started = 0;
+  /** Of these, how many that were taken had to compile the program. */
+  compiled = 0;
 
   constructor(size: number, program = PROGRAM) {
     this.#size = size;
@@ -164,6 +169,7 @@ export class Pool {
     const child = this.#waiting.shift() ?? this.#make();
     this.fill();
     await child.warm;
+    if (child.compiled) this.compiled += 1;
     return child;
   }
 

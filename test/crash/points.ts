@@ -23,8 +23,8 @@ export interface Point extends Target {
 
 export const kindOf = ({ key }: Target): string => key.split(' | ', 1)[0] ?? '';
 export const isRead = (key: string): boolean => key.includes(' < ');
-/** What Ephyra answers to people, who say again what had no effect soon enough. */
-const isReply = (key: string): boolean => / slack POST \/(commands|actions)\//.test(key);
+/** What is said again by the clock when it had no effect soon enough: a command by Ephyra; by people, what it answers to. */
+const isSaidAgain = (key: string): boolean => /\| command | slack POST \/(commands|actions)\//.test(key);
 
 /** For people, and for `--point`. */
 export const nameOf = ({ key, count }: Target): string => `${key} #${count}`;
@@ -63,7 +63,7 @@ export function pointsOf(
     const counts = (fresh ? seen : warm).map(({ count }) => count);
     const most = Math.max(...counts);
     // How often one waits, and is asked, depends on the machine: the last time is what every run comes by.
-    const last = isRead(key) || isReply(key) ? Math.min(...counts) : most;
+    const last = isRead(key) || isSaidAgain(key) ? Math.min(...counts) : most;
     const wanted = isRead(key) ? [...new Set([1, last])] : Array.from({ length: last }, (_unused, at) => at + 1);
     merged += isRead(key) ? most - wanted.length : 0;
     for (const count of wanted) points.push({ story, key, count, fresh });

@@ -11,6 +11,7 @@ import http from 'node:http';
 import Module, { createRequire, syncBuiltinESMExports } from 'node:module';
 import { basename, dirname } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import v8 from 'node:v8';
 import vm from 'node:vm';
 
 const UUID = /[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}/gi;
@@ -206,10 +207,22 @@ Module._extensions['.cjs'] = (module, path) => {
   return script.runInThisContext()(module.exports, createRequire(path), module, path, dirname(path));
 };
 
+/**
+ * What V8 has made of a program is only taken by a process with the same flags, and so is what comes with Node.js of its own
+ * modules. Ephyra sets the second one when it starts (src/observability/heap.ts).
+ */
+const KEEPING = ['--no-flush-bytecode', '--heap-growing-percent=25'];
+const USUAL = ['--flush-bytecode', '--heap-growing-percent=0'];
+const flags = (list) => {
+  for (const flag of list) v8.setFlagsFromString(flag);
+};
+
 function remember() {
   if (script === null) return;
   const beside = `${codeCache(script.path)}.${process.pid}`;
+  flags(USUAL);
   writeFileSync(beside, script.createCachedData());
+  flags(KEEPING);
   renameSync(beside, codeCache(script.path));
 }
 
@@ -221,7 +234,8 @@ if (program.endsWith('.cjs')) {
     await import(specifier.startsWith('.') ? new URL(specifier, pathToFileURL(program)).href : specifier);
   }
 }
-process.send({ warm: true });
+flags(KEEPING);
+process.send({ warm: true, compiled: script?.cachedDataRejected !== false });
 const { config, env, setup: first } = await go;
 Object.assign(process.env, env);
 process.argv.push('--config', config);

@@ -45,7 +45,7 @@ export class Sweep {
   readonly failures: Failure[] = [];
   /** Points that no run came by. */
   readonly missed: Task[] = [];
-  readonly resumes: number[] = [];
+  readonly resumes: { readonly task: Task; readonly ms: number }[] = [];
   readonly seconds = { reached: 0, tooLate: 0 };
   /** Of a read: the last repeat was the first this time. */
   merged = 0;
@@ -60,6 +60,10 @@ export class Sweep {
 
   get processes(): number {
     return this.#pool.started;
+  }
+
+  get compiled(): number {
+    return this.#pool.compiled;
   }
 
   async close(): Promise<void> {
@@ -144,7 +148,7 @@ export class Sweep {
     } catch (error) {
       played = { deaths: [], resumes: [], counted: null, problems: [String(error)] };
     }
-    this.resumes.push(...played.resumes);
+    this.resumes.push(...played.resumes.map((ms) => ({ task, ms })));
     if (played.problems.length > 0) {
       this.failures.push({ task, problems: played.problems, log: player.log });
       // What it left behind is not a world to start from.
@@ -195,7 +199,7 @@ export class Sweep {
 }
 
 /** How many deployments at a time: they mostly wait. */
-export const JOBS = 12 * availableParallelism();
+export const JOBS = 16 * availableParallelism();
 
 export const repeatOf = ({ point, second }: Task): string =>
   `npm run test:crash -- --story ${point.story} --point '${nameOf(point as Target)}'${point.fresh ? ' --fresh' : ''}${second === null ? '' : ` --second ${second}`}`;
