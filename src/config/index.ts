@@ -2,6 +2,7 @@ export { type BmcSecrets, loadBmcSecrets } from './bmcSecrets.ts';
 export { checkConfig } from './check.ts';
 export { describeConfig } from './describe.ts';
 export { type DurationResult, formatDuration, parseDuration } from './duration.ts';
+export { cannotListen } from './listening.ts';
 export { configSecrets, type LoadOptions, loadConfig } from './load.ts';
 export { ConfigError, formatProblems, type Problem } from './problems.ts';
 export { matchesPattern, matchesRole, type RoleSubject, roleOf } from './roles.ts';

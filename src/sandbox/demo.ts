@@ -6,7 +6,7 @@ import { runAuto } from './auto.ts';
 import { WATCHABLE, writeConfiguration } from './configuration.ts';
 import { EphyraProcess } from './process.ts';
 import { startSandbox } from './sandbox.ts';
-import { SCENARIOS } from './scenarios.ts';
+import { SCENARIOS, scenarioCalled } from './scenarios.ts';
 
 const USAGE = `npm run demo                        the sandbox and Ephyra, with a page to play on
 npm run demo -- --auto              the same with no hands: a story told in the terminal, exit code 0 when it went well
@@ -35,6 +35,11 @@ async function main(): Promise<void> {
   });
   if (values.help === true) return void process.stdout.write(USAGE);
   const nodes = wholeNumber('--nodes', values.nodes, 4, 500);
+  const port = wholeNumber('--port', values.port ?? '8900', 0, 65_535);
+  if (values.scenario !== undefined) scenarioCalled(values.scenario);
+  if (values.auto === true && (values.scenario !== undefined || values.port !== undefined)) {
+    throw new Error('--auto tells a story of its own, without a page: leave --scenario and --port out.');
+  }
   const folder = mkdtempSync(join(tmpdir(), 'ephyra-sandbox-'));
   const cleanUp = () => {
     if (values.keep !== true) rmSync(folder, { recursive: true, force: true });
@@ -46,7 +51,6 @@ async function main(): Promise<void> {
     process.exit(await runAuto({ nodes, folder, out: (line) => void process.stdout.write(`${line}\n`) }));
   }
 
-  const port = wholeNumber('--port', values.port ?? '8900', 0, 65_535);
   const sandbox = await startSandbox({ nodes, masters: 2, port, folder: join(folder, 'hadoop') }).catch((error) => {
     if ((error as { code?: string }).code !== 'EADDRINUSE') throw error;
     throw new Error(`Port ${port} is taken. Choose another: npm run demo -- --port 0`);

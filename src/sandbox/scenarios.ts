@@ -118,6 +118,15 @@ export const SCENARIOS: readonly Scenario[] = [
   },
 ];
 
+/** Throws RangeError for an unknown name, with those that there are. */
+export function scenarioCalled(name: string): Scenario {
+  const scenario = SCENARIOS.find((known) => known.name === name);
+  if (scenario !== undefined) return scenario;
+  throw new RangeError(
+    `There is no scenario "${name}". There are: ${SCENARIOS.map((known) => known.name).join(', ')}.`,
+  );
+}
+
 /** Switches scenarios on and off, one at a time. */
 export class Stage {
   readonly #world: World;
@@ -134,12 +143,7 @@ export class Stage {
 
   /** Null: everything works. Throws RangeError for an unknown name. */
   activate(name: string | null): void {
-    const scenario = name === null ? null : SCENARIOS.find((known) => known.name === name);
-    if (scenario === undefined) {
-      throw new RangeError(
-        `There is no scenario "${name}". There are: ${SCENARIOS.map((known) => known.name).join(', ')}.`,
-      );
-    }
+    const scenario = name === null ? null : scenarioCalled(name);
     for (const undo of this.#undo.splice(0)) undo();
     this.#active = scenario;
     if (scenario === null) return;

@@ -48,8 +48,8 @@ export class Child {
   readonly #lines: string[] = [];
   readonly #onLine: Set<(line: string) => void> = new Set();
   readonly warm: Promise<void>;
-  /** What loading the program took, in milliseconds. */
-  loadMs = 0;
+  readonly #startedAt = Date.now();
+  #warmAt = Number.POSITIVE_INFINITY;
   /** V8 had to compile the program: what is kept of it was not there yet, or made with other flags. */
   compiled = false;
   /** Resolves with the signal or exit code. */
@@ -60,7 +60,6 @@ export class Child {
   up = false;
 
   constructor(program: string) {
-    const began = performance.now();
     this.#process = spawn(process.execPath, [...FLAGS, '--import', PRELOAD, program], {
       stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'ipc'],
     });
@@ -68,7 +67,7 @@ export class Child {
       const listen = (message: unknown) => {
         if (!isMessage(message, 'warm')) return;
         this.#process.off('message', listen);
-        this.loadMs = performance.now() - began;
+        this.#warmAt = Date.now();
         this.compiled = (message as { compiled?: boolean }).compiled === true;
         resolve();
       };
@@ -94,6 +93,11 @@ export class Child {
 
   get log(): readonly string[] {
     return this.#lines;
+  }
+
+  /** Milliseconds that it had spent on loading the program by `time` (ms since 1970): as if it had been started then. */
+  aheadAt(time: number): number {
+    return Math.max(0, Math.min(time, this.#warmAt) - this.#startedAt);
   }
 
   onLine(listener: (line: string) => void): void {

@@ -111,8 +111,8 @@ export class Player {
           await this.#start(queue.shift());
           if (underWay) {
             await until(() => witness.firstCallAt !== null || this.#child?.alive !== true, 20_000);
-            const loadMs = (this.#child as Child | null)?.loadMs ?? 0;
-            if (witness.firstCallAt !== null) resumes.push(witness.firstCallAt - diedAt + loadMs);
+            const aheadMs = (this.#child as Child | null)?.aheadAt(diedAt) ?? 0;
+            if (witness.firstCallAt !== null) resumes.push(witness.firstCallAt - diedAt + aheadMs);
           }
           person = newPerson();
           continue;

@@ -10,6 +10,7 @@ import fsp from 'node:fs/promises';
 import http from 'node:http';
 import Module, { createRequire, syncBuiltinESMExports } from 'node:module';
 import { basename, dirname } from 'node:path';
+import perfHooks from 'node:perf_hooks';
 import { pathToFileURL } from 'node:url';
 import v8 from 'node:v8';
 import vm from 'node:vm';
@@ -163,6 +164,10 @@ childProcess.spawn = (program, args = [], options = {}) => {
   child.prependOnceListener('exit', () => point('after', label, true));
   return child;
 };
+// What measures the lag of the event loop for the metrics wakes a process a hundred times a second; here are dozens of them.
+const { monitorEventLoopDelay } = perfHooks;
+perfHooks.monitorEventLoopDelay = (options) => monitorEventLoopDelay({ ...options, resolution: 1_000 });
+
 syncBuiltinESMExports();
 
 function arm(next) {
@@ -208,11 +213,12 @@ Module._extensions['.cjs'] = (module, path) => {
 };
 
 /**
- * What V8 has made of a program is only taken by a process with the same flags, and so is what comes with Node.js of its own
- * modules. Ephyra sets the second one when it starts (src/observability/heap.ts).
+ * A process lives for seconds: what V8 spends on making code quick does not come back. Not given to the process at its start,
+ * since V8 takes what was made of a program, or of Node.js's own modules, only with the flags that it was made with. The last
+ * one Ephyra sets itself (src/observability/heap.ts).
  */
-const KEEPING = ['--no-flush-bytecode', '--heap-growing-percent=25'];
-const USUAL = ['--flush-bytecode', '--heap-growing-percent=0'];
+const HASTY = ['--no-opt', '--no-sparkplug', '--no-flush-bytecode', '--heap-growing-percent=25'];
+const USUAL = ['--opt', '--sparkplug', '--flush-bytecode', '--heap-growing-percent=0'];
 const flags = (list) => {
   for (const flag of list) v8.setFlagsFromString(flag);
 };
@@ -222,7 +228,7 @@ function remember() {
   const beside = `${codeCache(script.path)}.${process.pid}`;
   flags(USUAL);
   writeFileSync(beside, script.createCachedData());
-  flags(KEEPING);
+  flags(HASTY);
   renameSync(beside, codeCache(script.path));
 }
 
@@ -234,7 +240,7 @@ if (program.endsWith('.cjs')) {
     await import(specifier.startsWith('.') ? new URL(specifier, pathToFileURL(program)).href : specifier);
   }
 }
-flags(KEEPING);
+flags(HASTY);
 process.send({ warm: true, compiled: script?.cachedDataRejected !== false });
 const { config, env, setup: first } = await go;
 Object.assign(process.env, env);
