@@ -18,7 +18,7 @@ export async function bundle(): Promise<string> {
     format: 'cjs',
     entryFileNames: 'main.cjs',
     chunkFileNames: '[name].cjs',
-    // Names and lines of code stay; less text is read a thousand times.
+    // Names stay; less text is read a thousand times.
     minify: { compress: false, mangle: false, codegen: { removeWhitespace: true } },
     codeSplitting: { groups: [{ name: 'rest', test: (id) => id !== PROGRAM }] },
   });

@@ -68,7 +68,7 @@ export class Child {
         if (!isMessage(message, 'warm')) return;
         this.#process.off('message', listen);
         this.#warmAt = Date.now();
-        this.compiled = (message as { compiled?: boolean }).compiled === true;
+        this.compiled = message['compiled'] === true;
         resolve();
       };
       this.#process.on('message', listen);

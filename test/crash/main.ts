@@ -120,7 +120,7 @@ async function all(): Promise<boolean> {
       console.log(`NOT REACHED ${task.point.story}: ${nameOf(task.point)}\n  ${repeatOf(task)}`);
     }
     console.log(
-      `Went on after ${figures(sweep.resumes.map(({ ms }) => ms))} ms (median, 99 of 100, longest; loading the program included); ` +
+      `Went on after ${[0.5, 0.99, 1].map((share) => quantile(sweep, share)).join(', ')} ms (median, 99 of 100, longest; loading the program included); ` +
         `${sweep.processes} processes, of which ${sweep.compiled} compiled the program; ${sweep.again} runs did not come by their point and were repeated; ` +
         `${sweep.merged} last repeats of a read were the first; of the pairs the second kill was reached in ${sweep.seconds.reached}`,
     );
@@ -160,18 +160,17 @@ const RESUME_LIMIT_MS = 10_000;
 
 function finish(sweep: Sweep): boolean {
   // Half of them: on a machine that has other things to do, some are late whatever Ephyra does.
-  const usual = sweep.resumes.map(({ ms }) => ms).sort((a, b) => a - b)[Math.floor(sweep.resumes.length / 2)] ?? 0;
-  const slow = usual > RESUME_LIMIT_MS ? 1 : 0;
+  const slow = quantile(sweep, 0.5) > RESUME_LIMIT_MS ? 1 : 0;
   if (slow > 0) console.log(`FAILED half of the starts took over ${RESUME_LIMIT_MS} ms to go on`);
   const failed = sweep.failures.length + sweep.missed.length + slow;
   console.log(`${sweep.passed} passed, ${failed} failed`);
   return failed === 0 && sweep.passed > 0;
 }
 
-function figures(values: readonly number[]): string {
-  const sorted = [...values].sort((a, b) => a - b);
-  const at = (share: number) => Math.round(sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0);
-  return `${at(0.5)}, ${at(0.99)}, ${at(1)}`;
+/** Within how many milliseconds that share of the starts went on. */
+function quantile({ resumes }: Sweep, share: number): number {
+  const sorted = resumes.map(({ ms }) => ms).sort((a, b) => a - b);
+  return Math.round(sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0);
 }
 
 if (values.help) console.log(USAGE);

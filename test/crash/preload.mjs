@@ -164,6 +164,7 @@ childProcess.spawn = (program, args = [], options = {}) => {
   child.prependOnceListener('exit', () => point('after', label, true));
   return child;
 };
+
 // What measures the lag of the event loop for the metrics wakes a process a hundred times a second; here are dozens of them.
 const { monitorEventLoopDelay } = perfHooks;
 perfHooks.monitorEventLoopDelay = (options) => monitorEventLoopDelay({ ...options, resolution: 1_000 });

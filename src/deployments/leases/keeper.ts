@@ -34,8 +34,6 @@ const LONGEST_PAUSE_MS = 10_000;
 const AFTERMATH_MS = 60_000;
 /** A process that ends waits so long for a lease to be given back. */
 const FAREWELL_MS = 2_000;
-/** Why a sleep is called off: no error, so that none is made. */
-const WOKEN = Symbol('woken');
 
 /** As long as somebody wants the lease on one control plane, has it or tries to get it, and renews it. */
 export class Keeper {
@@ -128,7 +126,7 @@ export class Keeper {
   /** Ends trying and renewing; what is held is left to run out, for the next process to go on with. */
   async close(): Promise<void> {
     this.#closed = true;
-    this.#asleep?.abort(WOKEN);
+    this.#asleep?.abort();
     this.#tell();
     if (!this.#ending || this.#running === null) return;
     await Promise.race([this.#running, this.#setup.clock.sleep(FAREWELL_MS)]);
@@ -250,7 +248,7 @@ export class Keeper {
 
   #wake(): void {
     this.#woken = true;
-    this.#asleep?.abort(WOKEN);
+    this.#asleep?.abort();
   }
 
   #tell(): void {
