@@ -48,7 +48,7 @@ export async function withPatience<T>(
 ): Promise<T> {
   outer?.throwIfAborted();
   const answered = new AbortController();
-  const { signal, over, end } = ending();
+  const { signal, wait, end } = ending();
   const onOuter = () => end(outer?.reason);
   outer?.addEventListener('abort', onOuter, { once: true });
   clock.sleep(ms, answered.signal).then(
@@ -57,7 +57,7 @@ export async function withPatience<T>(
   );
   try {
     const context = { signal, deadline: clock.elapsed() + ms, progress: () => undefined };
-    return await Promise.race([ask(context), over]);
+    return await wait(ask(context));
   } finally {
     answered.abort(ANSWERED);
     outer?.removeEventListener('abort', onOuter);

@@ -28,7 +28,10 @@ export function viewOf(
     const result = results.get(node.uuid);
     const now = live.get(node.uuid);
     return {
-      ...node,
+      // One by one: copying a frozen object as a whole is slow, and a view is made for all that happens.
+      uuid: node.uuid,
+      name: node.name,
+      role: node.role,
       place: now?.place ?? result?.place ?? 'waiting',
       step: now?.step ?? null,
       attempt: now?.attempt ?? 1,

@@ -1,27 +1,27 @@
-/** Work that can be ended from outside: it is told by a signal, and whoever waits for it is let go in the same instant. */
+/** One piece of work that can be ended: it is told by a signal, and whoever waits for it is let go in the same instant. */
 export interface Ending {
   /** For the work. */
   readonly signal: AbortSignal;
-  /** Never resolves; rejects with the reason when the work is ended. To be raced against it: it may not heed its signal. */
-  readonly over: Promise<never>;
+  /** What becomes of the work; rejects with the reason when it is ended before that: it may not heed its signal. */
+  readonly wait: <T>(work: Promise<T>) => Promise<T>;
   readonly end: (reason: unknown) => void;
 }
 
 export function ending(): Ending {
   const controller = new AbortController();
   const { signal } = controller;
-  let reject: (reason: unknown) => void = () => undefined;
-  const over = new Promise<never>((_, rejected) => {
-    reject = rejected;
-  });
-  // Nobody need be waiting any more.
-  over.catch(() => undefined);
+  let letGo: (reason: unknown) => void = () => undefined;
   return {
     signal,
-    over,
+    wait: (work) =>
+      new Promise((resolve, reject) => {
+        letGo = reject;
+        if (signal.aborted) reject(signal.reason);
+        work.then(resolve, reject);
+      }),
     end(reason) {
       controller.abort(reason);
-      reject(signal.reason);
+      letGo(signal.reason);
     },
   };
 }

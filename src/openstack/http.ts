@@ -223,13 +223,13 @@ async function withTimeout<T>(
   timeoutMs: number,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const { signal, over, end } = ending();
+  const { signal, wait, end } = ending();
   const timer = timers.setTimeout(() => end(TIMED_OUT), timeoutMs);
   const onOuter = () => end(outer?.reason);
   if (outer?.aborted) onOuter();
   else outer?.addEventListener('abort', onOuter, { once: true });
   try {
-    return await Promise.race([over, work(signal)]);
+    return await wait(work(signal));
   } catch (thrown) {
     throw signal.reason === TIMED_OUT ? TIMED_OUT : thrown;
   } finally {

@@ -19,6 +19,8 @@ export function unwrapMessage(body: string): string {
 
 /** `undefined` when it is not JSON. */
 export function parseJson(text: string): unknown {
+  // Half of all writes are answered with nothing, which is not worth an error being made and thrown away.
+  if (text === '') return undefined;
   try {
     return JSON.parse(text);
   } catch {

@@ -75,7 +75,11 @@ export function createServiceClient(
 
   async function urlOf(call: ServiceCall): Promise<string> {
     const { base } = await session.endpoint(service, call.signal);
-    const path = call.route.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(call.params?.[name] ?? ''));
+    const { route, params } = call;
+    const path =
+      params === undefined
+        ? route
+        : route.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(params[name] ?? ''));
     const query = call.rawQuery ?? encodeQuery(call.query ?? {});
     return `${base}${path}${query === '' ? '' : `?${query}`}`;
   }
@@ -238,11 +242,17 @@ function isAboutUs(call: ServiceCall, response: HttpResponse): boolean {
 
 /** `undefined` values are left out, arrays joined by commas; commas and colons stay readable, as the services write them. */
 export function encodeQuery(query: Query): string {
-  return Object.entries(query)
-    .flatMap(([key, value]) => {
-      if (value === undefined) return [];
-      const text = Array.isArray(value) ? value.join(',') : String(value);
-      return [`${encodeURIComponent(key)}=${encodeURIComponent(text).replace(/%2C/g, ',').replace(/%3A/g, ':')}`];
-    })
-    .join('&');
+  let encoded = '';
+  for (const [key, value] of Object.entries(query)) {
+    if (value === undefined) continue;
+    const text = Array.isArray(value) ? value.join(',') : String(value);
+    encoded += `${encoded === '' ? '' : '&'}${encodeURIComponent(key)}=${encodeValue(text)}`;
+  }
+  return encoded;
 }
+
+/** Lists of fields and microversions, which most values are. */
+const PLAIN = /^[\w.,:-]*$/;
+
+const encodeValue = (text: string): string =>
+  PLAIN.test(text) ? text : encodeURIComponent(text).replace(/%2C/g, ',').replace(/%3A/g, ':');

@@ -170,9 +170,11 @@ export function createSession(controlPlane: string, cloud: CloudConfig, http: Ht
     },
     async endpoint(service, signal) {
       const { catalog, endpoints } = await token(signal);
-      const known = endpoints.get(service) ?? findEndpoint(catalog, cloud, controlPlane, service);
-      endpoints.set(service, known);
-      return known;
+      const known = endpoints.get(service);
+      if (known !== undefined) return known;
+      const found = findEndpoint(catalog, cloud, controlPlane, service);
+      endpoints.set(service, found);
+      return found;
     },
     async send(call, lastsMs) {
       const withToken = (id: string): HttpCall => ({ ...call, headers: { ...call.headers, 'x-auth-token': id } });

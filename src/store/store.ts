@@ -138,7 +138,8 @@ class QueuedStore implements Store {
   }
 
   async #apply<T>(change: (draft: StoreState) => T): Promise<T> {
-    const draft = structuredClone(this.#visible) as StoreState;
+    // What the file holds, as a restart would read it.
+    const draft = JSON.parse(JSON.stringify(this.#visible)) as StoreState;
     const result = change(draft);
     if (result instanceof Promise) {
       result.catch(() => undefined);

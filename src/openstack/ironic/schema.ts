@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isRecord } from '../messages.ts';
 
 /** What the bulk list asks for and keeps: enough to decide, little enough for thousands of nodes. */
 export const NODE_SUMMARY_FIELDS = [
@@ -22,7 +23,8 @@ export const NODE_SUMMARY_FIELDS = [
 ] as const;
 
 const text = z.string().nullable();
-const anyObject = z.record(z.string(), z.unknown());
+/** Whatever the service keeps there; nothing of it is looked at, so nothing is copied. */
+const anyObject = z.custom<Record<string, unknown>>(isRecord, 'Invalid input: expected object');
 
 const summaryShape = {
   uuid: z.string(),

@@ -5,7 +5,7 @@ import type { Invariant, Watched } from './invariant.ts';
 /** Beginnings of every secret of the world: BMC passwords, Keystone's password, tokens, user data in text and base64. */
 const SECRETS = /bmc-secret-|keystone-secret|gAAAAA|userdata-secret|dXNlcmRhdGEtc2VjcmV0/;
 /** The whole view of a deployment is large: every so-many-th is searched, and each in which something ended. */
-const EVERY = 8;
+const EVERY = 32;
 
 /** Invariant 9: no secret is in a log line, in what faces show, in a metric, in an answer, in an error or on disk. */
 export class NoSecrets implements Invariant {

@@ -182,6 +182,27 @@ export function someFields(node: NodeRecord, columns: Columns, reader: Reader, b
   return view;
 }
 
+type Shown = Pick<Reader, 'version' | 'showPassword'> & {
+  readonly fields: string;
+  readonly base: string;
+  readonly view: JsonMap;
+};
+
+/** By record, which is never changed but replaced: how it was shown last. Lists are asked for again and again. */
+const lastShown = new WeakMap<NodeRecord, Shown>();
+
+/** As a list of these fields shows the node; not to be changed. */
+export function listed(node: NodeRecord, fields: string, columns: Columns, reader: Reader, base: string): JsonMap {
+  const { version, showPassword } = reader;
+  const last = lastShown.get(node);
+  if (last?.fields === fields && last.version === version && last.showPassword === showPassword && last.base === base) {
+    return last.view;
+  }
+  const view = someFields(node, columns, reader, base);
+  lastShown.set(node, { fields, version, showPassword, base, view });
+  return view;
+}
+
 /** Everything that this version of the API shows. */
 export function allFields(node: NodeRecord, reader: Reader, base: string): JsonMap {
   const view = someFields(node, allColumns(reader.version), reader, base);

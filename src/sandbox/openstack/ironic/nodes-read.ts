@@ -4,7 +4,17 @@ import type { NodeRecord } from '../records.ts';
 import type { Routes } from '../router.ts';
 import { IronicError, nodeNotFound, notAcceptable } from './errors.ts';
 import { checkArguments, nextLink, page } from './lists.ts';
-import { allFields, BRIEF_FIELDS, columnsOf, FIELDS, type Reader, SINCE, someFields, visible } from './node-fields.ts';
+import {
+  allFields,
+  BRIEF_FIELDS,
+  columnsOf,
+  FIELDS,
+  listed,
+  type Reader,
+  SINCE,
+  someFields,
+  visible,
+} from './node-fields.ts';
 
 const STATES = new Set([
   'enroll',
@@ -169,10 +179,10 @@ function list(call: Call, visit: Visit, detail: boolean, path: string) {
   const base = visit.settings.endpoints.ironic;
   const reader = readerOf(visit);
   const columns = columnsOf(fields ?? BRIEF_FIELDS, visit.version);
-  const view = found.items.map((node) =>
-    detail ? allFields(node, reader, base) : someFields(node, columns, reader, base),
-  );
   const named = fields?.join(',') ?? 'instance_uuid,maintenance,power_state,provision_state,uuid,name';
+  const view = found.items.map((node) =>
+    detail ? allFields(node, reader, base) : listed(node, named, columns, reader, base),
+  );
   const order = { sort_key: call.query.get('sort_key') ?? 'id', sort_dir: call.query.get('sort_dir') ?? 'asc' };
   return reply(200, {
     nodes: view,
