@@ -20,7 +20,7 @@ import type { LeaseEvent } from './deployments/leases/keeper.ts';
 import { Leases } from './deployments/leases/leases.ts';
 import { makePlan } from './deployments/plan.ts';
 import { Recovery } from './deployments/recovery.ts';
-import type { RunListener, Timers } from './deployments/run.ts';
+import type { RunListener } from './deployments/run.ts';
 import { DeploymentService, SYSTEM } from './deployments/service.ts';
 import { type Logger, logChanges, type Metrics, observeChanges } from './observability/index.ts';
 import { type Clock, steadyClock } from './openstack/clock.ts';
@@ -43,7 +43,6 @@ export interface Means {
   /** Milliseconds from any fixed instant, which nobody sets. */
   readonly monotonic: () => number;
   readonly transport?: Transport;
-  readonly timers?: Timers;
   /** In place of clouds.yaml. */
   readonly clouds?: Pick<CloudsFile, 'resolveCloud'>;
   /** In place of the plugin that the configuration names. */
@@ -223,7 +222,6 @@ export async function wire(
     leases,
     ports,
     onError: (error, deployment) => log.error({ err: error, deployment }, 'deployment trouble'),
-    ...(means.timers === undefined ? {} : { timers: means.timers }),
   });
   const recovery = new Recovery({
     config,
@@ -302,7 +300,6 @@ function connect(
     onCall: (call) => metrics.openstackCall(call),
     fence,
     ...(means.transport === undefined ? {} : { transport: means.transport }),
-    ...(means.timers === undefined ? {} : { timers: means.timers }),
   };
   return new Map([...cloudOf].map(([name, cloud]) => [name, createControlPlane(name, cloud, deps)]));
 }

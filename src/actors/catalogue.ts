@@ -27,10 +27,10 @@ const KEEP_MS = 3_600_000;
  */
 export class Catalogue {
   readonly #controlPlanes: ReadonlyMap<ControlPlaneName, ControlPlane>;
-  readonly #clock: Clock;
+  readonly #clock: Pick<Clock, 'now'>;
   readonly #lists = new Map<string, { at: number; list: Promise<readonly Named[]> }>();
 
-  constructor(controlPlanes: ReadonlyMap<ControlPlaneName, ControlPlane>, clock: Clock) {
+  constructor(controlPlanes: ReadonlyMap<ControlPlaneName, ControlPlane>, clock: Pick<Clock, 'now'>) {
     this.#controlPlanes = controlPlanes;
     this.#clock = clock;
   }

@@ -25,13 +25,17 @@ export type SecretsOf = ReadonlyMap<ControlPlaneName, BmcSecrets | null>;
 export class Definitions {
   readonly #controlPlanes: ReadonlyMap<ControlPlaneName, ControlPlane>;
   readonly #secrets: SecretsOf;
-  readonly #clock: Clock;
+  readonly #clock: Pick<Clock, 'now'>;
   readonly #withPortgroups = new Map<ControlPlaneName, { at: number; uuids: Promise<ReadonlySet<NodeUuid>> }>();
   readonly #read = new Map<string, { at: number; definition: Definition }>();
   /** By control plane and node: uuids of ports that a list of all ports has shown. */
   readonly #witnessed = new Map<string, ReadonlySet<string>>();
 
-  constructor(controlPlanes: ReadonlyMap<ControlPlaneName, ControlPlane>, secrets: SecretsOf, clock: Clock) {
+  constructor(
+    controlPlanes: ReadonlyMap<ControlPlaneName, ControlPlane>,
+    secrets: SecretsOf,
+    clock: Pick<Clock, 'now'>,
+  ) {
     this.#controlPlanes = controlPlanes;
     this.#secrets = secrets;
     this.#clock = clock;

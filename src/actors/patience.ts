@@ -7,33 +7,34 @@ import { ending } from '../openstack/ending.ts';
 export const APPLICATION_PATIENCE_MS = 30_000;
 /** Whoever is told to leave off may take so long about it, in milliseconds. */
 const GRACE_MS = 30_000;
-/** Why a timer is called off: not an error, so that none is made for each question that is answered in time. */
-const ANSWERED = Symbol('answered');
 
 /**
  * Waits for work of the application, which is to end when its signal does. If it does not heed that, it is given up after
  * a grace: nobody may hold a node for ever. What it does after all is for the next look to see.
  */
-export async function untilAbandoned<T>(clock: Clock, signal: AbortSignal, work: Promise<T>): Promise<T> {
-  const ended = new AbortController();
-  let onAbort: () => void = () => undefined;
-  const abandoned = new Promise<never>((_, reject) => {
-    onAbort = () => {
-      const message = 'The application did not leave off when it was told to.';
-      clock.sleep(GRACE_MS, ended.signal).then(
-        () => reject(new Failure({ reason: 'cancelled', next: 'cancelled', message })),
-        () => undefined,
-      );
-    };
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
-  });
+export async function untilAbandoned<T>(
+  clock: Pick<Clock, 'after'>,
+  signal: AbortSignal,
+  work: Promise<T>,
+): Promise<T> {
+  const { wait, end } = ending();
+  let callOff: () => void = () => undefined;
+  const onAbort = () => {
+    callOff = clock.after(GRACE_MS, () => end(abandoned()));
+  };
+  if (signal.aborted) onAbort();
+  else signal.addEventListener('abort', onAbort, { once: true });
   try {
-    return await Promise.race([work, abandoned]);
+    return await wait(work);
   } finally {
-    ended.abort(ANSWERED);
+    callOff();
     signal.removeEventListener('abort', onAbort);
   }
+}
+
+function abandoned(): Failure {
+  const message = 'The application did not leave off when it was told to.';
+  return new Failure({ reason: 'cancelled', next: 'cancelled', message });
 }
 
 /**
@@ -47,19 +48,15 @@ export async function withPatience<T>(
   outer?: AbortSignal,
 ): Promise<T> {
   outer?.throwIfAborted();
-  const answered = new AbortController();
   const { signal, wait, end } = ending();
   const onOuter = () => end(outer?.reason);
   outer?.addEventListener('abort', onOuter, { once: true });
-  clock.sleep(ms, answered.signal).then(
-    () => end(tooLong(ms)),
-    () => undefined,
-  );
+  const callOff = clock.after(ms, () => end(tooLong(ms)));
   try {
     const context = { signal, deadline: clock.elapsed() + ms, progress: () => undefined };
     return await wait(ask(context));
   } finally {
-    answered.abort(ANSWERED);
+    callOff();
     outer?.removeEventListener('abort', onOuter);
   }
 }

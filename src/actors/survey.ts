@@ -37,12 +37,12 @@ export interface Answers {
  */
 export class Survey {
   readonly #controlPlanes: ReadonlyMap<ControlPlaneName, ControlPlane>;
-  readonly #clock: Clock;
+  readonly #clock: Pick<Clock, 'now'>;
   readonly #last: Answered = new Map();
   readonly #underWay = new Map<string, { seq: number; at: number; reading: Promise<Reading<unknown>> }>();
   #seq = 0;
 
-  constructor(controlPlanes: ReadonlyMap<ControlPlaneName, ControlPlane>, clock: Clock) {
+  constructor(controlPlanes: ReadonlyMap<ControlPlaneName, ControlPlane>, clock: Pick<Clock, 'now'>) {
     this.#controlPlanes = controlPlanes;
     this.#clock = clock;
   }

@@ -8,7 +8,7 @@ import type { DeepReadonly, Store, StoredDeployment } from '../store/types.ts';
 import type { LeaseTrouble } from './leases/lease.ts';
 import type { Grip, Leases } from './leases/leases.ts';
 import { bringUpToDate, itemsOf, sight } from './resume.ts';
-import type { Run, RunListener, Timers } from './run.ts';
+import type { Run, RunListener } from './run.ts';
 import { startRun } from './run.ts';
 import type { Consequence } from './tracker.ts';
 import { Tracker } from './tracker.ts';
@@ -24,7 +24,6 @@ export interface CrewDeps {
   readonly ports: (record: DeepReadonly<StoredDeployment>, listener: RunListener) => MigrationPorts;
   /** What happened that no caller waits for: a store that cannot be written, a machine that broke. */
   readonly onError: (error: unknown, deployment: DeploymentId) => void;
-  readonly timers?: Timers;
 }
 
 interface Job {
@@ -221,7 +220,7 @@ export class Crew {
       options: { canary, failureBudget, nodeAttempts, windowOf },
       ports: () => this.#deps.ports(record, listener),
       listener,
-      ...(this.#deps.timers === undefined ? {} : { timers: this.#deps.timers }),
+      clock: this.#deps.clock,
     });
   }
 

@@ -4,6 +4,7 @@ import type { Item } from '../../machines/migration/items.ts';
 import { createMigrationMachine } from '../../machines/migration/machine.ts';
 import type { MigrationOutput, MigrationPorts, MigrationReport } from '../../machines/migration/setup.ts';
 import type { NodeReport } from '../../machines/node/setup.ts';
+import type { Clock } from '../openstack/clock.ts';
 import type { DeepReadonly, StoredDeployment } from '../store/types.ts';
 
 /** What a running migration tells about itself. */
@@ -24,13 +25,8 @@ export interface RunSetup {
   /** Ports of the machines for this run. */
   readonly ports: (listener: RunListener) => MigrationPorts;
   readonly listener: RunListener;
-  /** Injected timers of the machines, for simulations; default: the process's own. */
-  readonly timers?: Timers;
-}
-
-export interface Timers {
-  setTimeout: (fn: (...args: unknown[]) => void, ms: number) => unknown;
-  clearTimeout: (id: unknown) => void;
+  /** By which the machines wait. */
+  readonly clock: Pick<Clock, 'after'>;
 }
 
 /** A deployment that is being carried out. */
@@ -46,7 +42,7 @@ export function startRun(setup: RunSetup): Run {
   const { record, listener } = setup;
   const machine = createMigrationMachine(setup.ports(listener));
   const actor = createActor(machine, {
-    ...(setup.timers === undefined ? {} : { clock: setup.timers as never }),
+    clock: timersOf(setup.clock),
     input: {
       course: {
         deployment: record.id,
@@ -81,3 +77,9 @@ export function startRun(setup: RunSetup): Run {
     },
   };
 }
+
+/** A clock as XState wants it, which keeps what it is given and hands it back to call it off. */
+const timersOf = (clock: Pick<Clock, 'after'>) => ({
+  setTimeout: (fn: () => void, ms: number): unknown => clock.after(ms, fn),
+  clearTimeout: (callOff: unknown): void => (callOff as () => void)(),
+});

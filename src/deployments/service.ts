@@ -44,7 +44,7 @@ import { viewOf } from './view.ts';
 export interface ServiceDeps {
   readonly config: Pick<Config, 'controlPlanes' | 'deployment'>;
   readonly store: Store;
-  readonly clock: Clock;
+  readonly clock: Pick<Clock, 'now'>;
   /** Short random text, e.g. `k3f9`; makes ids unique over lost stores. */
   readonly nonce: () => string;
   readonly plan: (request: DeployRequest) => Promise<PlanResult>;

@@ -25,12 +25,12 @@ const STATE_OF: Readonly<Record<Phase, DeploymentState>> = {
 /** Follows one run: turns the machines' reports into what people see now and what the record must keep. */
 export class Tracker {
   readonly live = new Map<NodeUuid, LiveNode>();
-  readonly #clock: Clock;
+  readonly #clock: Pick<Clock, 'now'>;
   #state: DeploymentState;
   /** What the gate last said; asked every few seconds, it is told on only when it changes. */
   #gate = 'open';
 
-  constructor(state: DeploymentState, clock: Clock) {
+  constructor(state: DeploymentState, clock: Pick<Clock, 'now'>) {
     this.#state = state;
     this.#clock = clock;
   }

@@ -1,8 +1,12 @@
 import { AbortError } from './errors.ts';
 
-/** Time, injected: `now` in milliseconds since the epoch; `sleep` rejects when the signal ends it. */
+/** Time, injected. */
 export interface Clock {
+  /** Milliseconds since the epoch. */
   now(): number;
+  /** Runs `fn` once after `ms`, never before this call has returned; the result calls it off. */
+  after(ms: number, fn: () => void): () => void;
+  /** Rejects with an AbortError when the signal ends it. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
@@ -15,23 +19,30 @@ export interface SteadyClock extends Clock {
   elapsed(): number;
 }
 
-/** The process's own clock. */
-export const systemClock: Clock = {
-  now: () => Date.now(),
-  sleep: (ms, signal) =>
+/** The sleep that goes with an `after`. */
+export function sleepBy(after: Clock['after']): Clock['sleep'] {
+  return (ms, signal) =>
     new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(new AbortError(signal.reason));
-      const stop = () => {
-        clearTimeout(timer);
-        reject(new AbortError(signal?.reason));
-      };
-      const timer = setTimeout(() => {
+      const callOff = after(ms, () => {
         signal?.removeEventListener('abort', stop);
         resolve();
-      }, ms);
+      });
+      const stop = () => {
+        callOff();
+        reject(new AbortError(signal?.reason));
+      };
       signal?.addEventListener('abort', stop, { once: true });
-    }),
+    });
+}
+
+const afterTimeout: Clock['after'] = (ms, fn) => {
+  const timer = setTimeout(fn, ms);
+  return () => clearTimeout(timer);
 };
+
+/** The process's own clock. */
+export const systemClock: Clock = { now: () => Date.now(), after: afterTimeout, sleep: sleepBy(afterTimeout) };
 
 /** By so much two clocks that nobody touches differ all the time, milliseconds. */
 const JITTER_MS = 100;
@@ -55,6 +66,7 @@ export function steadyClock(clock: Clock, monotonic: () => number): SteadyClock 
       if (Math.abs(byWall - bySteady) > JITTER_MS) base = { now: last, wall, steady };
       return Math.floor(last);
     },
+    after: (ms, fn) => clock.after(ms, fn),
     sleep: (ms, signal) => clock.sleep(ms, signal),
     elapsed: monotonic,
   };

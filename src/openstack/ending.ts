@@ -17,7 +17,8 @@ export function ending(): Ending {
       new Promise((resolve, reject) => {
         letGo = reject;
         if (signal.aborted) reject(signal.reason);
-        work.then(resolve, reject);
+        // What plugins give need not be a promise after all.
+        Promise.resolve(work).then(resolve, reject);
       }),
     end(reason) {
       controller.abort(reason);

@@ -62,11 +62,6 @@ export interface HttpDeps {
   readonly onCall?: (call: CallRecord) => void;
   /** By control plane: whether writes to it may be sent now, requests for tokens left out. Default: always. */
   readonly fence?: (controlPlane: string) => Failure | null;
-  /** What ends requests that take too long; default: the process's own timers. */
-  readonly timers?: {
-    readonly setTimeout: (fn: () => void, ms: number) => unknown;
-    readonly clearTimeout: (id: unknown) => void;
-  };
   /** Whole duration of one request; default 60 s, or the cloud's `api_timeout`. */
   readonly timeoutMs?: number;
   /** How often a read is sent at most; default 3. */
@@ -122,7 +117,6 @@ export function createHttp(
 ): Http {
   const transport = deps.transport ?? axiosTransport(deps.adapter);
   const timeoutMs = cloudTimeoutMs ?? deps.timeoutMs ?? DEFAULT_TIMEOUT_MS;
-  const timers = deps.timers ?? PROCESS_TIMERS;
   const fence: Fence = () => deps.fence?.(controlPlane) ?? null;
   const attempts = Math.max(1, deps.readAttempts ?? DEFAULT_READ_ATTEMPTS);
 
@@ -140,7 +134,9 @@ export function createHttp(
       });
     let response: HttpResponse;
     try {
-      response = await withTimeout(timers, call.signal, timeoutMs, (signal) => transport(request(call, tls, signal)));
+      response = await withTimeout(deps.clock, call.signal, timeoutMs, (signal) =>
+        transport(request(call, tls, signal)),
+      );
     } catch (thrown) {
       report('error', null);
       throw call.signal?.aborted ? new AbortError(call.signal.reason) : noAnswer(controlPlane, call, thrown, timeoutMs);
@@ -211,20 +207,15 @@ function request(call: HttpCall, tls: TlsConfig, signal: AbortSignal): HttpReque
 /** Why a request was ended: not an error, so that none is made for each request that is answered in time. */
 const TIMED_OUT = Symbol('timed out');
 
-const PROCESS_TIMERS: NonNullable<HttpDeps['timers']> = {
-  setTimeout: (fn, ms) => setTimeout(fn, ms),
-  clearTimeout: (id) => clearTimeout(id as NodeJS.Timeout),
-};
-
 /** Races the work against a timer and the caller's signal, so that a transport that ignores both cannot hang us. */
 async function withTimeout<T>(
-  timers: NonNullable<HttpDeps['timers']>,
+  clock: Clock,
   outer: AbortSignal | undefined,
   timeoutMs: number,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const { signal, wait, end } = ending();
-  const timer = timers.setTimeout(() => end(TIMED_OUT), timeoutMs);
+  const callOff = clock.after(timeoutMs, () => end(TIMED_OUT));
   const onOuter = () => end(outer?.reason);
   if (outer?.aborted) onOuter();
   else outer?.addEventListener('abort', onOuter, { once: true });
@@ -233,7 +224,7 @@ async function withTimeout<T>(
   } catch (thrown) {
     throw signal.reason === TIMED_OUT ? TIMED_OUT : thrown;
   } finally {
-    timers.clearTimeout(timer);
+    callOff();
     outer?.removeEventListener('abort', onOuter);
   }
 }

@@ -48,7 +48,12 @@ const MARGIN_MS = 120_000;
 const REFUSED_MS = 30_000;
 
 /** One Keystone session of a control plane: one token for all services, fetched by one request at a time. */
-export function createSession(controlPlane: string, cloud: CloudConfig, http: Http, clock: Clock): Session {
+export function createSession(
+  controlPlane: string,
+  cloud: CloudConfig,
+  http: Http,
+  clock: Pick<Clock, 'now'>,
+): Session {
   let current: Token | null = null;
   let underway: Promise<Token> | null = null;
   let refused: { error: OpenStackError; until: number } | null = null;

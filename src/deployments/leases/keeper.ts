@@ -41,7 +41,7 @@ export class Keeper {
   #wanted = 0;
   #running: Promise<void> | null = null;
   #closed = false;
-  #asleep: AbortController | null = null;
+  #wakeUp: (() => void) | null = null;
   /** Somebody has woken the loop while it was not asleep. */
   #woken = false;
   /** Outcomes of the loop so far: whoever waits for one compares. */
@@ -126,7 +126,7 @@ export class Keeper {
   /** Ends trying and renewing; what is held is left to run out, for the next process to go on with. */
   async close(): Promise<void> {
     this.#closed = true;
-    this.#asleep?.abort();
+    this.#wakeUp?.();
     this.#tell();
     if (!this.#ending || this.#running === null) return;
     await Promise.race([this.#running, this.#setup.clock.sleep(FAREWELL_MS)]);
@@ -240,15 +240,19 @@ export class Keeper {
 
   async #sleep(ms: number): Promise<void> {
     if (this.#woken || this.#closed || this.#wanted === 0) return;
-    const asleep = new AbortController();
-    this.#asleep = asleep;
-    await this.#setup.clock.sleep(ms, asleep.signal).catch(() => undefined);
-    this.#asleep = null;
+    await new Promise<void>((resolve) => {
+      const callOff = this.#setup.clock.after(ms, resolve);
+      this.#wakeUp = () => {
+        callOff();
+        resolve();
+      };
+    });
+    this.#wakeUp = null;
   }
 
   #wake(): void {
     this.#woken = true;
-    this.#asleep?.abort();
+    this.#wakeUp?.();
   }
 
   #tell(): void {

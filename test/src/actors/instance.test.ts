@@ -49,7 +49,7 @@ function stage() {
     neutron: { listNetworks: async () => there.networks },
   } as unknown as ControlPlane;
   const planes = new Map([['cp1', plane]]);
-  const clock = { now: () => 1_000_000, sleep: async () => undefined };
+  const clock = { now: () => 1_000_000 };
   const deps = {
     controlPlanes: planes,
     catalogue: new Catalogue(planes, clock),

@@ -21,7 +21,7 @@ const item = (place: Item['place'], changes: Partial<Item> = {}): Item => ({
 function follow(state: Parameters<typeof record>[0] = {}) {
   let now = NOW;
   const draft = record(state);
-  const tracker = new Tracker(draft.state, { now: () => now, sleep: async () => undefined });
+  const tracker = new Tracker(draft.state, { now: () => now });
   return {
     tracker,
     draft,

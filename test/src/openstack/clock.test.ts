@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { steadyClock } from '../../../src/openstack/clock.ts';
+import { steadyClock, systemClock } from '../../../src/openstack/clock.ts';
 
 const HOUR = 3_600_000;
 
 /** A clock that can be set, and a counter that can stand still. */
 function stage() {
   const at = { wall: 10 * HOUR, steady: 50 };
-  const clock = steadyClock({ now: () => at.wall, sleep: async () => undefined }, () => at.steady);
+  const clock = steadyClock({ ...systemClock, now: () => at.wall }, () => at.steady);
   /** Lets so much time pass; the result is how much of it the clock has noticed. */
   const pass = (by: { readonly wall: number; readonly steady: number }): number => {
     const before = clock.now();
@@ -67,7 +67,7 @@ describe('a clock to tell by how old something is', () => {
 
   it('sleeps as the other one does', async () => {
     const slept: number[] = [];
-    const clock = steadyClock({ now: () => 0, sleep: async (ms) => void slept.push(ms) }, () => 0);
+    const clock = steadyClock({ ...systemClock, sleep: async (ms) => void slept.push(ms) }, () => 0);
     await clock.sleep(25);
     expect(slept).toEqual([25]);
   });

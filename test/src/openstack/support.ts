@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
 import { Secret } from '../../../src/config/secrets.ts';
-import type { Clock } from '../../../src/openstack/clock.ts';
+import { type Clock, systemClock } from '../../../src/openstack/clock.ts';
 import type { CloudConfig } from '../../../src/openstack/clouds.ts';
 import { type ControlPlane, createControlPlane } from '../../../src/openstack/control-plane.ts';
 import { AbortError, OpenStackError } from '../../../src/openstack/errors.ts';
@@ -39,6 +39,7 @@ export function fakeClock(start = 1_000_000): Clock & { advance(ms: number): voi
     advance: (ms) => {
       now += ms;
     },
+    after: systemClock.after,
     sleep: async (ms, signal) => {
       if (signal?.aborted) throw new AbortError();
       slept.push(ms);

@@ -111,7 +111,6 @@ export class Installation {
           random: chance.next,
           nonce: () => chance.between(0, 0xffffff).toString(16).padStart(6, '0'),
           transport: (request) => heard(time, transport(request)),
-          timers: time.timers,
           host: this.host,
           monotonic: world.time.now,
           plugin: world.application.plugin(process),

@@ -1,4 +1,4 @@
-import { AbortError } from '../../../src/openstack/errors.ts';
+import { sleepBy } from '../../../src/openstack/clock.ts';
 import type { ProcessTime, VirtualTime } from './time.ts';
 import { processTime } from './time.ts';
 
@@ -31,25 +31,7 @@ export function stoppableTime(time: VirtualTime, skewMs: () => number): Stoppabl
     now: () => time.now() + skewMs(),
     elapsed: inner.elapsed,
     after,
-    sleep: (ms, signal) =>
-      new Promise((resolve, reject) => {
-        if (signal?.aborted) return reject(new AbortError(signal.reason));
-        const cancel = after(ms, () => {
-          signal?.removeEventListener('abort', stop);
-          resolve();
-        });
-        const stop = () => {
-          cancel();
-          reject(new AbortError(signal?.reason));
-        };
-        signal?.addEventListener('abort', stop, { once: true });
-      }),
-    timers: {
-      setTimeout: (fn, ms) => after(ms, fn),
-      clearTimeout: (id) => {
-        if (typeof id === 'function') id();
-      },
-    },
+    sleep: sleepBy(after),
     kill() {
       missed = [];
       inner.kill();

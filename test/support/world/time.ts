@@ -1,6 +1,5 @@
-import type { Timers } from '../../../src/deployments/run.ts';
 import type { SteadyClock } from '../../../src/openstack/clock.ts';
-import { AbortError } from '../../../src/openstack/errors.ts';
+import { sleepBy } from '../../../src/openstack/clock.ts';
 
 interface Alarm {
   readonly at: number;
@@ -156,9 +155,6 @@ function pop(heap: Alarm[]): void {
 
 /** Time as one process has it: when the process is killed, nothing that it waited for ever comes. */
 export interface ProcessTime extends SteadyClock {
-  /** Runs `fn` once after `ms`; the result calls it off. */
-  after(ms: number, fn: () => void): () => void;
-  readonly timers: Timers;
   kill(): void;
 }
 
@@ -182,25 +178,7 @@ export function processTime(time: VirtualTime, skewMs = 0): ProcessTime {
     now: () => time.now() + skewMs,
     elapsed: time.now,
     after,
-    sleep: (ms, signal) =>
-      new Promise((resolve, reject) => {
-        if (signal?.aborted) return reject(new AbortError(signal.reason));
-        const cancel = after(ms, () => {
-          signal?.removeEventListener('abort', stop);
-          resolve();
-        });
-        const stop = () => {
-          cancel();
-          reject(new AbortError(signal?.reason));
-        };
-        signal?.addEventListener('abort', stop, { once: true });
-      }),
-    timers: {
-      setTimeout: (fn, ms) => after(ms, fn),
-      clearTimeout: (id) => {
-        if (typeof id === 'function') id();
-      },
-    },
+    sleep: sleepBy(after),
     kill() {
       alive = false;
       for (const cancel of pending) cancel();

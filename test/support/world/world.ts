@@ -295,7 +295,6 @@ export class World {
         random: chance.next,
         nonce: () => chance.between(0, 0xffffff).toString(16).padStart(6, '0'),
         transport: this.network.transport(caller),
-        timers: time.timers,
         host: 'host-a',
         monotonic: this.time.now,
         plugin: this.application.plugin(process),
