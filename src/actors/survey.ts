@@ -39,7 +39,8 @@ export class Survey {
   readonly #controlPlanes: ReadonlyMap<ControlPlaneName, ControlPlane>;
   readonly #clock: Pick<Clock, 'now'>;
   readonly #last: Answered = new Map();
-  readonly #underWay = new Map<string, { seq: number; at: number; reading: Promise<Reading<unknown>> }>();
+  /** The newest question of each kind that has been asked; `reading` is null when it is answered. */
+  readonly #underWay = new Map<string, { seq: number; at: number; reading: Promise<Reading<unknown>> | null }>();
   #seq = 0;
 
   constructor(controlPlanes: ReadonlyMap<ControlPlaneName, ControlPlane>, clock: Pick<Clock, 'now'>) {
@@ -69,9 +70,7 @@ export class Survey {
     const recent = ({ seq, at }: { seq: number; at: number }) => seq > afterSeq && at >= notBefore;
     if (last !== undefined && recent(last)) return last;
     const current = this.#underWay.get(key);
-    if (current !== undefined && recent(current)) {
-      return (await current.reading) as Reading<Answers[Q['of']]>;
-    }
+    if (current?.reading && recent(current)) return (await current.reading) as Reading<Answers[Q['of']]>;
     const seq = this.mark();
     const at = this.#clock.now();
     const reading = this.#ask(question).then(
@@ -82,9 +81,10 @@ export class Survey {
         answer: { ok: false, why: error instanceof Error ? error.message : String(error) },
       }),
     );
-    this.#underWay.set(key, { seq, at, reading });
+    const asked: { seq: number; at: number; reading: typeof reading | null } = { seq, at, reading };
+    this.#underWay.set(key, asked);
     const result = await reading;
-    if (this.#underWay.get(key)?.seq === seq) this.#underWay.delete(key);
+    asked.reading = null;
     const newest = this.last(question);
     if (newest === undefined || newest.seq < seq) {
       const there = this.#last.get(place) ?? new Map<string, Reading<unknown>>();

@@ -4,7 +4,8 @@ import type { Sandbox } from '../../src/sandbox/sandbox.ts';
 import { emptyState, isEnded } from '../../src/store/state.ts';
 import type { DeepReadonly, StoreState } from '../../src/store/types.ts';
 import { allInvariants } from '../support/invariants/index.ts';
-import { type Invariant, Violation, type Watched } from '../support/invariants/invariant.ts';
+import { Violation, type Watched } from '../support/invariants/invariant.ts';
+import { Watchers } from '../support/invariants/watchers.ts';
 import type { Member, MemberChange, MemberState, MembershipAnswer } from '../support/world/application.ts';
 import { type Call, classify, describe } from '../support/world/calls.ts';
 import { Mirror } from '../support/world/mirror.ts';
@@ -37,7 +38,7 @@ export class Witness implements Watched {
   readonly #trace: string[] = [];
   readonly #members = new Map<string, Member>();
   readonly #byHost = new Map<string, string>();
-  readonly #invariants: Invariant[];
+  readonly #watchers: Watchers;
   readonly #changed = new Set<() => void>();
   readonly #hadoop: Hadoop | null;
 
@@ -55,11 +56,11 @@ export class Witness implements Watched {
     }
     this.application = { get: (uuid) => this.#members.get(uuid), members: () => [...this.#members.values()] };
     this.#follow('time');
-    this.#invariants = allInvariants.map((create) => create(this));
+    this.#watchers = new Watchers(allInvariants.map((create) => create(this)));
     for (const plane of this.planes) {
       plane.onChange((event) => {
         this.mirror(plane.name).follow(event);
-        for (const invariant of this.#invariants) invariant.changed?.(event);
+        this.#watchers.tell('changed', event);
         if (event.kind.startsWith('instance.')) this.#follow('machine');
         for (const listener of this.#changed) listener();
       });
@@ -111,7 +112,7 @@ export class Witness implements Watched {
   }
 
   output(where: 'log' | 'metrics' | 'answer', text: string): void {
-    for (const invariant of this.#invariants) invariant.output?.(where, text);
+    this.#watchers.tell('output', where, text);
   }
 
   /** Looks at the disk, in case it holds something new. */
@@ -132,7 +133,7 @@ export class Witness implements Watched {
       this.violate('store whole', `what is on disk is not JSON: ${text.slice(0, 200)}`);
       return this.disk;
     }
-    for (const invariant of this.#invariants) invariant.stored?.(this.disk);
+    this.#watchers.tell('stored', this.disk);
     return this.disk;
   }
 
@@ -158,17 +159,15 @@ export class Witness implements Watched {
         status: null,
       };
       if (this.#hadoop === null && call.node !== null) this.#answer(call.node, 'out');
-      for (const invariant of this.#invariants) invariant.sent?.(call);
-      for (const invariant of this.#invariants) invariant.arrived?.(call);
+      this.#watchers.tell('sent', call);
+      this.#watchers.tell('arrived', call);
       const served = (reply: Awaited<ReturnType<typeof handle>>) => {
         call.servedAt = Date.now();
         call.status = reply.status;
         if (call.method !== 'GET') this.note(`${reply.status} ${describe(call)}`);
-        for (const invariant of this.#invariants) invariant.served?.(call);
-        for (const invariant of this.#invariants) {
-          if (reply.dropped === undefined) invariant.delivered?.(call, reply.body);
-          else invariant.failed?.(call);
-        }
+        this.#watchers.tell('served', call);
+        if (reply.dropped === undefined) this.#watchers.tell('delivered', call, reply.body);
+        else this.#watchers.tell('failed', call);
         return reply;
       };
       const answer = handle.call(plane, request);
@@ -191,7 +190,7 @@ export class Witness implements Watched {
   #answer(uuid: string, membership: MembershipAnswer['membership']): void {
     const now = Date.now();
     const answer = { process: this.process, uuid, askedAt: now, answeredAt: now, membership };
-    for (const invariant of this.#invariants) invariant.answered?.(answer);
+    this.#watchers.tell('answered', answer);
   }
 
   /** Takes over what the emulated Hadoop has become. */
@@ -208,7 +207,7 @@ export class Witness implements Watched {
       this.#members.set(uuid, after);
       if (before === undefined) continue;
       this.note(`hadoop ${name}: ${state}`);
-      for (const invariant of this.#invariants) invariant.member?.({ before, after, by });
+      this.#watchers.tell('member', { before, after, by });
     }
   }
 }

@@ -62,6 +62,8 @@ export class DefinitionsPresent implements Invariant {
   /** By control plane and node. */
   readonly #whole = new Map<string, boolean>();
   #edited: string | null = null;
+  /** The last change that was of nothing that belongs to a definition. */
+  #besides: { readonly before: Fields | undefined; readonly after: Fields | undefined } | null = null;
   /** What a person has just changed: until when it may still be what is copied. */
   readonly #previous = new Map<string, { readonly definition: Definition; readonly until: number }>();
 
@@ -107,7 +109,13 @@ export class DefinitionsPresent implements Invariant {
     const node = kind.startsWith('port') ? String(after?.['node_uuid'] ?? before?.['node_uuid']) : uuid;
     if (!kind.startsWith('node.') && !kind.startsWith('port')) return;
     const original = this.#original.get(node);
-    if (original === undefined || node === this.#edited || isBesides(kind, before, after)) return;
+    if (original === undefined || node === this.#edited) return;
+    // A record that changes in several ways at once is told of several times.
+    if (before !== undefined && before === this.#besides?.before && after === this.#besides.after) return;
+    if (isBesides(kind, before, after)) {
+      this.#besides = { before, after };
+      return;
+    }
     const mirror = this.#world.mirror(controlPlane);
     this.#whole.set(`${controlPlane} ${node}`, isDeepStrictEqual(definitionIn(mirror, node), original));
     if (!this.#isSomewhere(node) && !this.#wasEditedTooLate(node)) {

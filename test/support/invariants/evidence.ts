@@ -27,7 +27,7 @@ export class Evidence implements Invariant {
 
   constructor(world: Watched) {
     this.#world = world;
-    this.#knowledge = new Knowledge(world.time.now);
+    this.#knowledge = Knowledge.of(world);
   }
 
   delivered(call: Call, body: unknown): void {

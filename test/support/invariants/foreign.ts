@@ -18,7 +18,7 @@ export class ForeignUntouched implements Invariant {
 
   constructor(world: Watched) {
     this.#world = world;
-    this.#knowledge = new Knowledge(world.time.now);
+    this.#knowledge = Knowledge.of(world);
   }
 
   delivered(call: Call, body: unknown): void {

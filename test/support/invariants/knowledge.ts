@@ -1,5 +1,6 @@
 import type { MembershipAnswer } from '../world/application.ts';
 import type { Call } from '../world/calls.ts';
+import type { Watched } from './invariant.ts';
 
 /** What Ironic has told a process of one node. */
 export interface NodeSaid {
@@ -46,12 +47,23 @@ export class Knowledge {
   readonly #pages = new Map<string, Listing[]>();
   readonly #membership = new Map<string, MembershipAnswer>();
   readonly #now: () => number;
+  #last: Call | null = null;
 
-  constructor(now: () => number) {
+  private constructor(now: () => number) {
     this.#now = now;
   }
 
+  /** One for all who watch the same. */
+  static of(watched: Watched): Knowledge {
+    const known = OF.get(watched) ?? new Knowledge(watched.time.now);
+    OF.set(watched, known);
+    return known;
+  }
+
+  /** To be told by everybody who asks it, before he does. */
   delivered(call: Call, body: unknown): void {
+    if (call === this.#last) return;
+    this.#last = call;
     if (call.service !== 'ironic' || call.servedAt === null) return;
     if (call.method !== 'GET') {
       this.#answerOfWrite(call, body as Json);
@@ -120,6 +132,8 @@ export class Knowledge {
     return this.#membership.get(`${process} ${uuid}`);
   }
 }
+
+const OF = new WeakMap<Watched, Knowledge>();
 
 /** The marker in a query or a link; null: from the beginning. */
 const markerOf = (query: string): string | null => /[?&]?\bmarker=([^&]*)/.exec(query)?.[1] ?? null;

@@ -68,7 +68,8 @@ export interface Caller {
 /** Carries requests from processes to control planes without sockets. A process that is dead hears nothing any more. */
 export class Network {
   #count = 0;
-  readonly #flights = new Set<{ readonly call: Call; cut: boolean }>();
+  /** How often all connections to a service were broken, by control plane and service. */
+  readonly #cuts = new Map<string, number>();
   readonly #lags = new Map<string, number>();
   readonly #setup: NetworkSetup;
 
@@ -88,7 +89,8 @@ export class Network {
 
   /** Breaks all connections to a service: who waits for an answer hears nothing of it any more. */
   cut(at: string, service: Call['service']): void {
-    for (const flight of this.#flights) if (flight.call.at === at && flight.call.service === service) flight.cut = true;
+    const key = `${at} ${service}`;
+    this.#cuts.set(key, (this.#cuts.get(key) ?? 0) + 1);
   }
 
   transport(caller: Caller): Transport {
@@ -151,11 +153,11 @@ export class Network {
   }
 
   async #carry(plane: ControlPlane, call: Call, request: HttpRequest, disturbance: Disturbance | null): Promise<Reply> {
-    const flight = { call, cut: false };
-    this.#flights.add(flight);
-    const reply = await this.#fly(plane, call, request, disturbance, flight);
-    this.#flights.delete(flight);
-    return flight.cut ? RESET : reply;
+    const key = `${call.at} ${call.service}`;
+    const before = this.#cuts.get(key);
+    const isCut = () => this.#cuts.get(key) !== before;
+    const reply = await this.#fly(plane, call, request, disturbance, isCut);
+    return isCut() ? RESET : reply;
   }
 
   async #fly(
@@ -163,7 +165,7 @@ export class Network {
     call: Call,
     request: HttpRequest,
     disturbance: Disturbance | null,
-    flight: { readonly cut: boolean },
+    isCut: () => boolean,
   ): Promise<Reply> {
     const kind = disturbance?.do;
     await this.#pass(this.#setup.latencyMs());
@@ -184,7 +186,7 @@ export class Network {
       });
     }
     // A connection that was broken meanwhile carries nothing any more.
-    if (flight.cut) return RESET;
+    if (isCut()) return RESET;
     this.#setup.watch.arrived(call);
     const { method, headers } = request;
     const serve = () => plane.handle({ service: call.service, method, path: call.path, headers, body: request.body });

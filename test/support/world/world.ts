@@ -19,6 +19,7 @@ import { wire } from '../../../src/wiring.ts';
 import { allInvariants } from '../invariants/index.ts';
 import type { Invariant } from '../invariants/invariant.ts';
 import { Violation } from '../invariants/invariant.ts';
+import { Watchers } from '../invariants/watchers.ts';
 import type { Member, MemberChange } from './application.ts';
 import { Application } from './application.ts';
 import type { Call } from './calls.ts';
@@ -140,7 +141,7 @@ export class World {
   /** The disk of which that is the record. */
   #recordOf: DeepReadonly<StoreState> | null = null;
   #process: Running | null = null;
-  readonly #invariants: Invariant[];
+  readonly #watchers: Watchers;
   readonly #config;
 
   constructor(options: WorldOptions = {}) {
@@ -171,7 +172,7 @@ export class World {
       wayMs: () => (wayHigh === 0 ? 0 : pace.between(wayLow, wayHigh)),
       onChange: (change) => this.#memberChanged(change),
       onAnswer: (answer) => {
-        for (const invariant of this.#invariants) invariant.answered?.(answer);
+        this.#watchers.tell('answered', answer);
       },
     });
     for (const node of this.mirror('cp1').nodes.values()) {
@@ -190,24 +191,31 @@ export class World {
       pageLimit: options.pageLimit ?? null,
       disturb: (call) => this.#disturb(call),
       watch: {
-        sent: (call) => this.#told('sent', call, (invariant) => invariant.sent?.(call)),
+        sent: (call) => {
+          this.#trail('sent', call);
+          this.#watchers.tell('sent', call);
+        },
         arrived: (call) => {
           if (isGivenUp(call, this.time.now()) && call.write !== null && call.node !== null) this.blamed.add(call.node);
-          for (const invariant of this.#invariants) invariant.arrived?.(call);
+          this.#watchers.tell('arrived', call);
         },
         served: (call) => {
           if (call.write === null) this.reads.push(call);
           else this.writes.push(call);
-          this.#told(`served ${call.status}${call.stale ? ' from the past' : ''}`, call, (it) => it.served?.(call));
+          this.#trail(`served ${call.status}${call.stale ? ' from the past' : ''}`, call);
+          this.#watchers.tell('served', call);
         },
         delivered: (call, reply) => {
-          for (const invariant of this.#invariants) invariant.delivered?.(call, reply.body);
+          this.#watchers.tell('delivered', call, reply.body);
         },
-        failed: (call) => this.#told('no answer', call, (invariant) => invariant.failed?.(call)),
+        failed: (call) => {
+          this.#trail('no answer', call);
+          this.#watchers.tell('failed', call);
+        },
         repeated: (call, status) => this.note(`arrived twice, now ${status}: ${describe(call)}`),
       },
     });
-    this.#invariants = (options.invariants ?? allInvariants).map((create) => create(this));
+    this.#watchers = new Watchers((options.invariants ?? allInvariants).map((create) => create(this)));
     for (const plane of this.planes) plane.onChange((event) => this.#changed(event));
   }
 
@@ -233,7 +241,7 @@ export class World {
 
   /** The watcher with this name. */
   invariant<T extends Invariant>(kind: new (...args: never[]) => T): T | undefined {
-    return this.#invariants.find((one): one is T => one instanceof kind);
+    return this.#watchers.all.find((one): one is T => one instanceof kind);
   }
 
   get config() {
@@ -304,8 +312,8 @@ export class World {
     process.core = core;
     core.deployments.onChange((change) => {
       if (!process.alive) return;
-      this.trace.add(this.time.now(), () => `      tells ${tellOf(change)}`);
-      for (const invariant of this.#invariants) invariant.told?.(change);
+      this.trace.add(this.time.now(), tellOf(change));
+      this.#watchers.tell('told', change);
     });
     if (this.options.listener !== undefined) core.deployments.onChange(this.options.listener);
     core.deployments.resume();
@@ -361,11 +369,11 @@ export class World {
 
   /** Shows the watchers a store and an output as if Ephyra had written them. */
   tellStored(state: DeepReadonly<StoreState>): void {
-    for (const invariant of this.#invariants) invariant.stored?.(state);
+    this.#watchers.tell('stored', state);
   }
 
   tellOutput(where: 'log' | 'metrics' | 'answer' | 'slack', text: string): void {
-    for (const invariant of this.#invariants) invariant.output?.(where, text);
+    this.#watchers.tell('output', where, text);
   }
 
   /** Time as a process of its own has it. */
@@ -456,22 +464,21 @@ export class World {
     return disturbance;
   }
 
-  #told(what: string, call: Call, tell: (invariant: Invariant) => void): void {
+  #trail(what: string, call: Call): void {
     this.trace.add(this.time.now(), () => `${what.padEnd(10)} ${describe(call)}`);
-    for (const invariant of this.#invariants) tell(invariant);
   }
 
   #changed(event: ChangeEvent): void {
     const mirror = this.mirror(event.controlPlane);
     mirror.follow(event);
-    this.trace.add(this.time.now(), () => `   ${event.controlPlane} ${changeOf(event)}`);
+    this.trace.add(this.time.now(), changeOf(event));
     if (event.kind.startsWith('node.') || event.kind.startsWith('instance.')) {
       const uuid = event.kind.startsWith('node.')
         ? event.uuid
         : (String(event.after?.['node'] ?? event.before?.['node'] ?? '') ?? '');
       this.#followMachine(uuid);
     }
-    for (const invariant of this.#invariants) invariant.changed?.(event);
+    this.#watchers.tell('changed', event);
   }
 
   #followMachine(uuid: string): void {
@@ -488,7 +495,7 @@ export class World {
   #memberChanged(change: MemberChange): void {
     const { before, after, by } = change;
     this.trace.add(this.time.now(), () => `   application ${memberOf(before)} -> ${memberOf(after)} by ${by}`);
-    for (const invariant of this.#invariants) invariant.member?.(change);
+    this.#watchers.tell('member', change);
   }
 
   #point(process: Running, kind: Point['kind'], what: string): void {
@@ -534,26 +541,35 @@ const refusedBy = (why: string): StoreError =>
     'Free some space.',
   );
 
-function changeOf({ kind, uuid, before, after }: ChangeEvent): string {
-  const field = {
-    'node.provision_state': 'provision_state',
-    'node.power_state': 'power_state',
-    'node.reservation': 'reservation',
-    'node.instance': 'instance_uuid',
-    'node.maintenance': 'maintenance',
-    'instance.status': 'status',
-    'instance.task_state': 'taskState',
-    'provider.reserved': 'reserved',
-    'provider.usage': 'consumer',
-  }[kind as string];
-  const values = field === undefined ? '' : ` ${String(before?.[field])} -> ${String(after?.[field])}`;
-  return `${kind} ${uuid.slice(-4)}${values}`;
+/** Lines for the trace hold no more than what they say: views and records are large, and the trace keeps hundreds. */
+function changeOf({ controlPlane, kind, uuid, before, after }: ChangeEvent): () => string {
+  const field = FIELD_OF[kind];
+  const [from, to] = field === undefined ? [] : [before?.[field], after?.[field]];
+  return () => {
+    const values = field === undefined ? '' : ` ${String(from)} -> ${String(to)}`;
+    return `   ${controlPlane} ${kind} ${uuid.slice(-4)}${values}`;
+  };
 }
+
+const FIELD_OF: Readonly<Partial<Record<string, string>>> = {
+  'node.provision_state': 'provision_state',
+  'node.power_state': 'power_state',
+  'node.reservation': 'reservation',
+  'node.instance': 'instance_uuid',
+  'node.maintenance': 'maintenance',
+  'instance.status': 'status',
+  'instance.task_state': 'taskState',
+  'provider.reserved': 'reserved',
+  'provider.usage': 'consumer',
+};
 
 const memberOf = (member: Member): string =>
   `${member.name} ${member.state}${member.up ? '' : ' (down)'} at ${member.address ?? '-'}`;
 
-function tellOf(change: Change): string {
-  if (change.kind === 'notice') return `notice ${change.message}`;
-  return change.kind === 'lock' ? `lock ${change.event}` : `${change.deployment.state} ${JSON.stringify(change.event)}`;
+function tellOf(change: Change): () => string {
+  if (change.kind === 'notice') return () => `      tells notice ${change.message}`;
+  const { event } = change;
+  if (change.kind === 'lock') return () => `      tells lock ${String(event)}`;
+  const { state } = change.deployment;
+  return () => `      tells ${state} ${JSON.stringify(event)}`;
 }
