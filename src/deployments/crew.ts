@@ -63,15 +63,20 @@ export class Crew {
     return this.#jobs.get(id)?.tracker.live;
   }
 
-  /** The addresses of the node's instance as last seen, in the target first. */
-  addressesOf(record: DeepReadonly<StoredDeployment>, uuid: NodeUuid): readonly string[] {
-    for (const at of [record.target, record.source]) {
-      const index = this.#deps.survey.last({ of: 'instances', at });
-      const there = index?.answer.ok ? index.answer.value.on(uuid, null) : [];
-      const instance = there.find(({ status }) => status === 'ACTIVE') ?? there[0];
-      if (instance !== undefined) return instance.addresses;
-    }
-    return [];
+  /** Tells the addresses of a node's instance as last seen, in the target first. */
+  addressesOf({ source, target }: DeepReadonly<StoredDeployment>): (uuid: NodeUuid) => readonly string[] {
+    const lists = [target, source].flatMap((at) => {
+      const answer = this.#deps.survey.last({ of: 'instances', at })?.answer;
+      return answer?.ok ? [answer.value] : [];
+    });
+    return (uuid) => {
+      for (const list of lists) {
+        const there = list.on(uuid, null);
+        const instance = there.find(({ status }) => status === 'ACTIVE') ?? there[0];
+        if (instance !== undefined) return instance.addresses;
+      }
+      return [];
+    };
   }
 
   /** @param grip what is held already; without one it is tried for until it is had */

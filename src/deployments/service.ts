@@ -323,7 +323,7 @@ export class DeploymentService implements Deployments {
   }
   #view(record: DeepReadonly<StoredDeployment>): DeploymentView {
     const { crew } = this.#deps;
-    return viewOf(record, crew.live(record.id), (uuid) => crew.addressesOf(record, uuid));
+    return viewOf(record, crew.live(record.id), crew.addressesOf(record));
   }
 
   #find(id: DeploymentId | undefined): DeepReadonly<StoredDeployment> | undefined {

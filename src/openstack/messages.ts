@@ -74,6 +74,15 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** All values of an object are such. */
+export function isRecordOf<T>(value: unknown, is: (item: unknown) => item is T): value is Record<string, T> {
+  if (!isRecord(value)) return false;
+  for (const key in value) if (!is(value[key])) return false;
+  return true;
+}
+
+export const isText = (value: unknown): value is string => typeof value === 'string';
+
 const SECRET_KEY = /pass|secret|token|credential|private|_key$|^key$|user_data|community/i;
 
 /** Is a field of this name likely to hold a secret? Ironic's own list (password, secret, token) and a little more. */

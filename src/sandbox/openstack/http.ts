@@ -31,7 +31,8 @@ export function parseCall(request: ServiceRequest, requestId: string): Call {
     const value = given[name];
     if (value !== undefined) headers[lowerCase(name)] = typeof value === 'string' ? value : value.join(', ');
   }
-  const { body, malformed } = parseBody(request.body);
+  const { body, malformed } =
+    request.json === undefined ? parseBody(request.body) : { body: request.json, malformed: false };
   return {
     service: request.service,
     method: request.method.toUpperCase(),

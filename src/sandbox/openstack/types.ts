@@ -18,6 +18,8 @@ export interface ServiceRequest {
   readonly path: string;
   readonly headers?: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly body?: unknown;
+  /** The value of `body`, from a caller that has read it already and leaves it to the service. */
+  readonly json?: unknown;
 }
 
 /**

@@ -189,7 +189,8 @@ export class Network {
     if (isCut()) return RESET;
     this.#setup.watch.arrived(call);
     const { method, headers } = request;
-    const serve = () => plane.handle({ service: call.service, method, path: call.path, headers, body: request.body });
+    const { service, path, body } = call;
+    const serve = () => plane.handle({ service, method, path, headers, json: body });
     const answer = serve();
     let reply = answer instanceof Promise ? await answer : answer;
     if (disturbance?.do === 'partial') reply = without(reply, disturbance.which);
