@@ -5,6 +5,7 @@ import type {
   ListName,
   Move,
   NodeFacts,
+  NodeUuid,
   Observation,
   Seen,
   SideObservation,
@@ -13,7 +14,7 @@ import type {
 import { UNLOOKED } from '../../machines/domain.ts';
 import { Failure } from '../../machines/errors.ts';
 import type { SteadyClock } from '../openstack/clock.ts';
-import type { Answers, Question, Reading, Survey } from './survey.ts';
+import type { Question, Reading, Survey } from './survey.ts';
 import { placementClass } from './survey.ts';
 
 /** Facts about one node that no bulk list gives: asked node by node, and only when a decision needs them. */
@@ -253,23 +254,30 @@ export class NodeSession {
   #side(move: Move, at: ControlPlaneName): SideObservation {
     const { uuid } = move;
     const node = this.#node(move, at);
-    const instanceUuid = node.is === 'present' ? node.value.instanceUuid : null;
     const resourceClass = placementClassOf(node);
-    const listed = (uuids: ReadonlySet<string>): true | undefined => (uuids.has(uuid) ? true : undefined);
-    const fact = <Q extends Question, T>(question: Q, pick: (answer: Answers[Q['of']]) => T | undefined): Seen<T> =>
-      this.#factOf(this.#survey.last(question), this.#changedSince(question.of, at), pick);
     return {
       node,
-      instances: fact({ of: 'instances', at }, (index) => {
-        const there = index.on(uuid, instanceUuid);
-        return there.length === 0 ? undefined : there;
-      }),
-      provider: fact({ of: 'providers', at }, listed),
+      instances: this.#instances(uuid, at, node.is === 'present' ? node.value.instanceUuid : null),
+      provider: this.#listed(uuid, { of: 'providers', at }),
       schedulable:
         resourceClass === null
           ? { is: 'unknown', why: `${move.name} has no resource class`, at: this.#clock.now() }
-          : fact({ of: 'schedulable', at, resourceClass }, listed),
+          : this.#listed(uuid, { of: 'schedulable', at, resourceClass }),
     };
+  }
+
+  #instances(uuid: NodeUuid, at: ControlPlaneName, instanceUuid: string | null): SideObservation['instances'] {
+    const reading = this.#survey.last({ of: 'instances', at });
+    return this.#factOf(reading, this.#changedSince('instances', at), (index) => {
+      const there = index.on(uuid, instanceUuid);
+      return there.length === 0 ? undefined : there;
+    });
+  }
+
+  /** Whether the node is in the answer to one of Placement's questions. */
+  #listed(uuid: NodeUuid, question: Question & { readonly of: 'providers' | 'schedulable' }): Seen<true> {
+    const reading = this.#survey.last(question);
+    return this.#factOf(reading, this.#changedSince(question.of, question.at), (uuids) => uuids.has(uuid) || undefined);
   }
 
   /** From the bulk list, or from the answer to our own write when that is newer. */

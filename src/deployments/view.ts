@@ -23,7 +23,7 @@ export function viewOf(
   live: Live = NOBODY,
   addressesOf: (uuid: NodeUuid) => readonly string[] = () => [],
 ): DeploymentView {
-  const results = new Map(record.results.map((result) => [result.uuid, result]));
+  const results = byNode(record.results);
   const nodes = record.nodes.map((node): NodeView => {
     const result = results.get(node.uuid);
     const now = live.get(node.uuid);
@@ -63,6 +63,16 @@ export function viewOf(
     etaMs: etaOf(record, nodes),
     thread,
   };
+}
+
+const BY_NODE = new WeakMap<object, ReadonlyMap<NodeUuid, DeepReadonly<StoredResult>>>();
+
+/** A record is written once and shown many times. */
+function byNode(results: DeepReadonly<StoredDeployment>['results']): ReadonlyMap<NodeUuid, DeepReadonly<StoredResult>> {
+  const known = BY_NODE.get(results) ?? new Map(results.map((result) => [result.uuid, result]));
+  // What the store has given is frozen; a draft may still become another.
+  if (Object.isFrozen(results)) BY_NODE.set(results, known);
+  return known;
 }
 
 /** From the mean duration of the nodes that have moved; null when there is nothing to guess from. */

@@ -59,8 +59,10 @@ export function steadyClock(clock: Clock, monotonic: () => number): SteadyClock 
   let last = base.now;
   return {
     now() {
-      const [wall, steady] = [clock.now(), monotonic()];
-      const [byWall, bySteady] = [wall - base.wall, steady - base.steady];
+      const wall = clock.now();
+      const steady = monotonic();
+      const byWall = wall - base.wall;
+      const bySteady = steady - base.steady;
       last = Math.max(last, base.now + Math.max(byWall, bySteady));
       // From here on both count anew; else an hour back would swallow an hour's sleep that comes later.
       if (Math.abs(byWall - bySteady) > JITTER_MS) base = { now: last, wall, steady };

@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { numberOf, optionsOf } from '../support/options.ts';
+import { HEAP_OPTIONS } from './heap.ts';
 import { cutOff, pointsOf, STORIES } from './restart.ts';
 import type { Outcome } from './run.ts';
 import { run } from './run.ts';
@@ -73,8 +74,7 @@ async function many(base: number, count: number, processes: number): Promise<Tal
   await Promise.all(
     Array.from({ length: processes }, (_, offset) => {
       const child = fork(fileURLToPath(import.meta.url), ['--worker', `${base},${count},${processes},${offset}`], {
-        // Worlds live for a few milliseconds: with room for some of them hardly anything is ever moved.
-        execArgv: [...process.execArgv, '--max-semi-space-size=32'],
+        execArgv: [...process.execArgv, ...HEAP_OPTIONS],
       });
       children.push(child);
       child.on('message', (outcomes: readonly Outcome[]) => {

@@ -123,8 +123,9 @@ export class Leases {
     signal: AbortSignal,
     say: (trouble: LeaseTrouble) => void,
   ): Promise<void> {
+    const both = inOrder([source, target]);
     for (;;) {
-      for (const at of inOrder([source, target])) await this.#keeper(at).ready(signal, say);
+      for (const at of both) await this.#keeper(at).ready(signal, say);
       if (this.open(source) && this.open(target)) return;
     }
   }

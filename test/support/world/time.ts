@@ -125,8 +125,9 @@ const MOST_AT_ONCE = 20_000;
 const BREATH = 256;
 
 /** Resolves when no promise is left to be followed: Node takes what is put off for the next tick after all of them. */
-const settled = (breathe: boolean): Promise<void> =>
-  new Promise((resolve) => (breathe ? setImmediate(resolve) : process.nextTick(resolve)));
+const settled = (breathe: boolean): Promise<void> => new Promise(breathe ? atNextTurn : atNextTick);
+const atNextTurn = (resolve: () => void) => void setImmediate(resolve);
+const atNextTick = (resolve: () => void) => process.nextTick(resolve);
 
 const before = (a: Alarm, b: Alarm): boolean => a.at < b.at || (a.at === b.at && a.tie < b.tie);
 
