@@ -85,7 +85,8 @@ const PAGES = new WeakMap<z.ZodType, Map<string, z.ZodType<Record<string, unknow
 function pageOf<S extends z.ZodType>({ key, item }: ListCall<S>): z.ZodType<Record<string, unknown>> {
   const known = PAGES.get(item) ?? new Map<string, z.ZodType<Record<string, unknown>>>();
   PAGES.set(item, known);
-  const page = known.get(key) ?? z.looseObject({ [key]: z.array(item) });
+  const link = z.unknown().optional();
+  const page = known.get(key) ?? z.object({ [key]: z.array(item), next: link, [`${key}_links`]: link });
   known.set(key, page);
   return page;
 }

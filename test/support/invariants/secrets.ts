@@ -6,6 +6,8 @@ import type { Invariant, Watched } from './invariant.ts';
 const SECRETS = /bmc-secret-|keystone-secret|gAAAAA|userdata-secret|dXNlcmRhdGEtc2VjcmV0/;
 /** The whole view of a deployment is large: every so-many-th is searched, and each in which something ended. */
 const EVERY = 32;
+/** Events that carry no words of anybody: they are searched as often as views. */
+const WORDLESS: ReadonlySet<string> = new Set(['step_started', 'step_done', 'node_started']);
 
 /** Invariant 9: no secret is in a log line, in what faces show, in a metric, in an answer, in an error or on disk. */
 export class NoSecrets implements Invariant {
@@ -23,10 +25,15 @@ export class NoSecrets implements Invariant {
 
   told(change: Change): void {
     this.#told += 1;
-    this.#search('a change', JSON.stringify(change.kind === 'deployment' ? change.event : change));
-    if (change.kind !== 'deployment') return;
-    const ends = change.event.type === 'state' || change.event.type === 'node_settled';
-    if (ends || this.#told % EVERY === 0) this.#search('a view', JSON.stringify(change.deployment));
+    if (change.kind !== 'deployment') {
+      this.#search('a change', JSON.stringify(change));
+      return;
+    }
+    const { deployment, event } = change;
+    const due = this.#told % EVERY === 0;
+    if (due || !WORDLESS.has(event.type)) this.#search('an event', JSON.stringify(event));
+    if (due || event.type === 'state' || event.type === 'node_settled')
+      this.#search('a view', JSON.stringify(deployment));
   }
 
   output(where: 'log' | 'metrics' | 'answer' | 'slack', text: string): void {
