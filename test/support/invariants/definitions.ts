@@ -83,7 +83,7 @@ export class DefinitionsPresent implements Invariant {
   #keep(uuid: string, definition: Definition): void {
     this.#original.set(uuid, definition);
     for (const mirror of this.#world.mirrors.values()) {
-      this.#whole.set(`${mirror.name} ${uuid}`, isDeepStrictEqual(definitionIn(mirror, uuid), definition));
+      this.#whole.set(`${mirror.name} ${uuid}`, isWhole(mirror, uuid, definition));
     }
   }
 
@@ -117,7 +117,7 @@ export class DefinitionsPresent implements Invariant {
       return;
     }
     const mirror = this.#world.mirror(controlPlane);
-    this.#whole.set(`${controlPlane} ${node}`, isDeepStrictEqual(definitionIn(mirror, node), original));
+    this.#whole.set(`${controlPlane} ${node}`, isWhole(mirror, node, original));
     if (!this.#isSomewhere(node) && !this.#wasEditedTooLate(node)) {
       this.#world.violate(this.name, `after ${kind} in ${controlPlane} no Ironic has the whole definition of ${node}`);
     }
@@ -148,6 +148,13 @@ function isBesides(kind: string, before: Fields | undefined, after: Fields | und
 function isSameButForMark(before: Fields, after: Fields): boolean {
   if (before === after) return true;
   return Object.keys({ ...before, ...after }).every((key) => key === 'ephyra' || before[key] === after[key]);
+}
+
+/** Counts first: half copied or half deleted, a definition lacks parts. */
+function isWhole(mirror: Mirror, uuid: string, definition: Definition): boolean {
+  if ((mirror.ports.get(uuid)?.size ?? 0) !== definition.ports.length) return false;
+  if ((mirror.portgroups.get(uuid)?.size ?? 0) !== definition.portgroups.length) return false;
+  return isDeepStrictEqual(definitionIn(mirror, uuid), definition);
 }
 
 function definitionIn(mirror: Mirror, uuid: string): Definition | null {
