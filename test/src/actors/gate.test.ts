@@ -230,6 +230,11 @@ describe('patience', () => {
     await expect(withPatience(clock, 1, async () => 1, outer.signal)).rejects.toThrow('no more');
   });
 
+  it('takes what is no promise for an answer, too: plugins need not be written in TypeScript', async () => {
+    const { clock, settle } = stage(() => HEALTHY);
+    expect(await settle(withPatience(clock, 500, () => 'plain' as never))).toBe('plain');
+  });
+
   it('leaves no alarm behind once there is an answer', async () => {
     const { clock, settle, time } = stage(() => HEALTHY);
     await settle(withPatience(clock, 30_000, async () => 1));

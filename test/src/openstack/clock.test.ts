@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { steadyClock, systemClock } from '../../../src/openstack/clock.ts';
 
 const HOUR = 3_600_000;
@@ -70,5 +70,37 @@ describe('a clock to tell by how old something is', () => {
     const clock = steadyClock({ ...systemClock, sleep: async (ms) => void slept.push(ms) }, () => 0);
     await clock.sleep(25);
     expect(slept).toEqual([25]);
+  });
+});
+
+describe('the clock of the process', () => {
+  const stopTimers = () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+  };
+
+  it('sets off an alarm once, unless it is called off', () => {
+    stopTimers();
+    const went: string[] = [];
+    systemClock.after(10, () => went.push('first'));
+    const callOff = systemClock.after(10, () => went.push('second'));
+    callOff();
+    vi.advanceTimersByTime(9);
+    expect(went).toEqual([]);
+    vi.advanceTimersByTime(100);
+    expect(went).toEqual(['first']);
+    expect(() => callOff()).not.toThrow();
+  });
+
+  it('leaves no timer behind when a sleep is ended', async () => {
+    stopTimers();
+    const over = new AbortController();
+    const sleep = systemClock.sleep(60_000, over.signal);
+    expect(vi.getTimerCount()).toBe(1);
+    over.abort('enough');
+    await expect(sleep).rejects.toMatchObject({ name: 'AbortError' });
+    expect(vi.getTimerCount()).toBe(0);
+    await expect(systemClock.sleep(1, over.signal)).rejects.toMatchObject({ name: 'AbortError' });
+    expect(vi.getTimerCount()).toBe(0);
   });
 });

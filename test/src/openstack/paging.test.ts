@@ -128,6 +128,20 @@ describe('a list', () => {
     expect(await errorOf(cloud.controlPlane().nova.listServers())).toMatchObject({ kind: 'malformed' });
   });
 
+  it.each([
+    ['metadata', { role: 7 }, 'an object of strings'],
+    ['metadata', [], 'an object of strings'],
+    ['addresses', { net: 'none' }, 'lists of addresses'],
+    ['addresses', { net: [{ version: 4 }] }, 'lists of addresses'],
+    ['addresses', { net: [{ addr: '10.0.0.1', 'OS-EXT-IPS:type': 4 }] }, 'lists of addresses'],
+  ])('of Nova is no answer with %s %j', async (field, value, expected) => {
+    const cloud = await startCloud();
+    cloud.on(SERVERS, { status: 200, body: { servers: [server('s1'), { ...server('s2'), [field]: value }] } });
+    const error = await errorOf(cloud.controlPlane().nova.listServers());
+    expect(error).toMatchObject({ kind: 'malformed' });
+    expect(error.message).toContain(`servers.1.${field}: Invalid input: expected ${expected}`);
+  });
+
   it('of Glance follows a path without a host', async () => {
     const cloud = await startCloud();
     const image = (id: string) => ({ id, name: id, status: 'active' });
