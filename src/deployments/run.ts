@@ -15,7 +15,15 @@ export interface RunListener {
   /** What was told last of it. */
   readonly awaited: (uuid: NodeUuid) => string | null;
   readonly ended: (output: MigrationOutput) => void;
+  /** The migration machine threw, a mistake of ours. Of this run nothing more is told. */
   readonly broken: (error: unknown) => void;
+}
+
+/** What the machines of a run are told by. */
+export interface RunPortsSetup {
+  readonly listener: RunListener;
+  /** XState leaves the children of a machine that threw at work: they ask this before they write anything. */
+  readonly isOver: () => boolean;
 }
 
 export interface RunSetup {
@@ -23,7 +31,7 @@ export interface RunSetup {
   readonly items: readonly Item[];
   readonly options: { canary: number; failureBudget: number; nodeAttempts: number; windowOf: Record<string, number> };
   /** Ports of the machines for this run. */
-  readonly ports: (listener: RunListener) => MigrationPorts;
+  readonly ports: (setup: RunPortsSetup) => MigrationPorts;
   readonly listener: RunListener;
   /** By which the machines wait. */
   readonly clock: Pick<Clock, 'after'>;
@@ -39,8 +47,11 @@ export interface Run {
 
 /** Builds the actors of a deployment from what is observed and starts them. */
 export function startRun(setup: RunSetup): Run {
-  const { record, listener } = setup;
-  const machine = createMigrationMachine(setup.ports(listener));
+  const { record } = setup;
+  let over = false;
+  const isOver = () => over;
+  const listener = untilOver(setup.listener, isOver);
+  const machine = createMigrationMachine(setup.ports({ listener, isOver }));
   const actor = createActor(machine, {
     clock: timersOf(setup.clock),
     input: {
@@ -61,7 +72,10 @@ export function startRun(setup: RunSetup): Run {
       if (output === undefined) listener.broken(new Error('the migration ended without an outcome'));
       else listener.ended(output);
     },
-    error: (error) => listener.broken(error),
+    error: (error) => {
+      listener.broken(error);
+      over = true;
+    },
   });
   actor.start();
   const send = (type: 'STOP' | 'ABORT') => {
@@ -71,10 +85,28 @@ export function startRun(setup: RunSetup): Run {
     stop: () => send('STOP'),
     abort: () => send('ABORT'),
     drop: () => {
+      over = true;
       // A stopped actor completes without an outcome; that is no end of the deployment.
       subscription.unsubscribe();
       actor.stop();
     },
+  };
+}
+
+/** Tells a listener everything as long as it is not over. */
+function untilOver(listener: RunListener, isOver: () => boolean): RunListener {
+  const only =
+    <A extends unknown[]>(tell: (...told: A) => void) =>
+    (...told: A): void => {
+      if (!isOver()) tell(...told);
+    };
+  return {
+    migration: only(listener.migration),
+    node: only(listener.node),
+    waiting: only(listener.waiting),
+    awaited: listener.awaited,
+    ended: only(listener.ended),
+    broken: only(listener.broken),
   };
 }
 
