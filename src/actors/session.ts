@@ -200,8 +200,10 @@ export class NodeSession {
       case 'providers': {
         const learned = want.of === 'nodes' ? this.#learned.get(want.at) : undefined;
         const oldest = Math.max(notBefore, want.since ?? 0);
-        if (learned !== undefined && learned.at >= oldest) return;
-        await this.#survey.read({ of: want.of, at: want.at }, this.#changedSince(want.of, want.at), oldest);
+        const changed = this.#changedSince(want.of, want.at);
+        // Another session of the node may have changed it since: then what was learned is no answer to `observe` either.
+        if (learned !== undefined && learned.at >= oldest && learned.seq > changed) return;
+        await this.#survey.read({ of: want.of, at: want.at }, changed, oldest);
         return;
       }
       case 'schedulable': {

@@ -392,6 +392,17 @@ describe('what is known of one node', () => {
     expect(next.didLately({ name: 'deleteInstance', instanceId: 'i-1' })).toBe(true);
   });
 
+  it('is looked for again once another session has changed the node, and never looked for in vain', async () => {
+    const { session, survey, clock, time } = await known();
+    const other = new NodeSession(survey, clock, session);
+    await session.change({ name: 'letGo', at: 'cp1' }, async () => node({ marker: null }));
+    await survey.read(NODES, survey.mark(), time.now());
+    await other.change({ name: 'stamp', at: 'cp1' }, async () => undefined);
+    expect(session.observe(FORWARD).sides['cp1']?.node.is).toBe('unlooked');
+    await session.look([NODES], FORWARD, 0, questions);
+    expect(session.observe(FORWARD).sides['cp1']?.node.is).toBe('present');
+  });
+
   it('is unknown when the application does not say, and a lack of knowledge is no answer', async () => {
     const { survey, clock, time } = stage();
     const session = new NodeSession(survey, clock);
