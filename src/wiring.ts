@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import type { ControlPlaneName, Move, NodeUuid, Step } from '../machines/domain.ts';
-import { Failure, type FailureData } from '../machines/errors.ts';
 import type { Item } from '../machines/migration/items.ts';
 import type { MigrationPorts } from '../machines/migration/setup.ts';
 import type { ApplicationPlugin } from '../machines/plugin.ts';
@@ -21,7 +20,7 @@ import type { LeaseEvent } from './deployments/leases/keeper.ts';
 import { Leases } from './deployments/leases/leases.ts';
 import { makePlan } from './deployments/plan.ts';
 import { Recovery } from './deployments/recovery.ts';
-import type { RunPortsSetup } from './deployments/run.ts';
+import type { RunListener } from './deployments/run.ts';
 import { DeploymentService, SYSTEM } from './deployments/service.ts';
 import { type Logger, logChanges, type Metrics, observeChanges } from './observability/index.ts';
 import { type Clock, steadyClock } from './openstack/clock.ts';
@@ -65,13 +64,6 @@ export interface Core {
 const EVIDENCE_SLACK_MS = 2_000;
 /** Evidence is never older, however seldom one looks. */
 const EVIDENCE_MOST_MS = 10_000;
-
-/** What a node machine hears whose deployment has broken down. */
-const ORPHANED: FailureData = {
-  reason: 'bug',
-  next: 'ask',
-  message: 'Ephyra has lost track of this deployment, so nothing more is done to its nodes',
-};
 
 /**
  * Puts the program together, all but its faces: clouds, plugin, machines, the door. The only file that knows every
@@ -126,7 +118,7 @@ export async function wire(
   const roles = new Map(config.roles.map((role) => [role.name, role]));
   const deadlineMs = (step: Step) => config.deployment.deadlinesMs[step];
 
-  const ports = (record: DeepReadonly<StoredDeployment>, { listener, isOver }: RunPortsSetup): MigrationPorts => {
+  const ports = (record: DeepReadonly<StoredDeployment>, listener: RunListener): MigrationPorts => {
     const { deployment } = config;
     const known = new Map(record.nodes.map(({ uuid, name }) => [uuid, new Set([uuid, name])]));
     const aliases = ({ uuid }: Pick<Item, 'uuid'>) =>
@@ -143,12 +135,10 @@ export async function wire(
       roleOf: (name: string) => record.nodes.find((node) => aliases(node).includes(name))?.role ?? null,
       patienceMs: APPLICATION_PATIENCE_MS,
     };
-    const mayWrite = async (move: Move, signal: AbortSignal) => {
-      await holds.mayWrite(move, signal, ({ message, remedy }) =>
+    const mayWrite = (move: Move, signal: AbortSignal) =>
+      holds.mayWrite(move, signal, ({ message, remedy }) =>
         listener.waiting(move.uuid, `${message}. ${remedy}`.trim()),
       );
-      if (isOver()) throw new Failure(ORPHANED);
-    };
     const leaving = new Leaving({ ...gateDeps, pollMs: deployment.pollMs, waiting: listener.waiting });
     const perform = createPerform({
       controlPlanes,
@@ -172,7 +162,7 @@ export async function wire(
       clock: steady,
       perform,
       mayWrite,
-      isWritable: ({ source, target }) => !isOver() && holds.open(source) && holds.open(target),
+      isWritable: ({ source, target }) => holds.open(source) && holds.open(target),
       pollMs: deployment.pollMs,
       evidenceMs: Math.min(deployment.pollMs + EVIDENCE_SLACK_MS, EVIDENCE_MOST_MS),
       waiting: listener.waiting,

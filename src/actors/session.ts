@@ -201,7 +201,6 @@ export class NodeSession {
         const learned = want.of === 'nodes' ? this.#learned.get(want.at) : undefined;
         const oldest = Math.max(notBefore, want.since ?? 0);
         const changed = this.#changedSince(want.of, want.at);
-        // Another session of the node may have changed it since: then what was learned is no answer to `observe` either.
         if (learned !== undefined && learned.at >= oldest && learned.seq > changed) return;
         await this.#survey.read({ of: want.of, at: want.at }, changed, oldest);
         return;
@@ -287,7 +286,9 @@ export class NodeSession {
     const { uuid } = move;
     const reading = this.#survey.last({ of: 'nodes', at });
     const learned = this.#learned.get(at);
-    const newer = learned !== undefined && (reading === undefined || learned.seq > reading.seq);
+    // Another session of the node may have changed it since.
+    const since = Math.max(reading?.seq ?? 0, this.#changedSince('nodes', at));
+    const newer = learned !== undefined && learned.seq > since;
     if (newer && learned.at >= this.#oldest) {
       return learned.node === null
         ? { is: 'absent', at: learned.at }

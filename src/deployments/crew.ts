@@ -8,7 +8,7 @@ import type { DeepReadonly, Store, StoredDeployment } from '../store/types.ts';
 import type { LeaseTrouble } from './leases/lease.ts';
 import type { Grip, Leases } from './leases/leases.ts';
 import { bringUpToDate, itemsOf, sight } from './resume.ts';
-import type { Run, RunListener, RunPortsSetup } from './run.ts';
+import type { Run, RunListener } from './run.ts';
 import { startRun } from './run.ts';
 import type { Consequence } from './tracker.ts';
 import { Tracker } from './tracker.ts';
@@ -21,7 +21,7 @@ export interface CrewDeps {
   readonly survey: Survey;
   readonly clock: Clock;
   readonly leases: Pick<Leases, 'hold' | 'mayWrite' | 'onLost'>;
-  readonly ports: (record: DeepReadonly<StoredDeployment>, setup: RunPortsSetup) => MigrationPorts;
+  readonly ports: (record: DeepReadonly<StoredDeployment>, listener: RunListener) => MigrationPorts;
   /** What happened that no caller waits for: a store that cannot be written, a machine that broke. */
   readonly onError: (error: unknown, deployment: DeploymentId) => void;
 }
@@ -223,7 +223,7 @@ export class Crew {
       record,
       items,
       options: { canary, failureBudget, nodeAttempts, windowOf },
-      ports: (setup) => this.#deps.ports(record, setup),
+      ports: (told) => this.#deps.ports(record, told),
       listener,
       clock: this.#deps.clock,
     });

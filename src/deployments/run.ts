@@ -19,19 +19,12 @@ export interface RunListener {
   readonly broken: (error: unknown) => void;
 }
 
-/** What the machines of a run are told by. */
-export interface RunPortsSetup {
-  readonly listener: RunListener;
-  /** XState leaves the children of a machine that threw at work: they ask this before they write anything. */
-  readonly isOver: () => boolean;
-}
-
 export interface RunSetup {
   readonly record: DeepReadonly<StoredDeployment>;
   readonly items: readonly Item[];
   readonly options: { canary: number; failureBudget: number; nodeAttempts: number; windowOf: Record<string, number> };
-  /** Ports of the machines for this run. */
-  readonly ports: (setup: RunPortsSetup) => MigrationPorts;
+  /** Ports of the machines for this run; what they tell goes to this listener. */
+  readonly ports: (listener: RunListener) => MigrationPorts;
   readonly listener: RunListener;
   /** By which the machines wait. */
   readonly clock: Pick<Clock, 'after'>;
@@ -48,10 +41,9 @@ export interface Run {
 /** Builds the actors of a deployment from what is observed and starts them. */
 export function startRun(setup: RunSetup): Run {
   const { record } = setup;
-  let over = false;
-  const isOver = () => over;
-  const listener = untilOver(setup.listener, isOver);
-  const machine = createMigrationMachine(setup.ports({ listener, isOver }));
+  const over = new AbortController();
+  const listener = mutedBy(over.signal, setup.listener);
+  const machine = createMigrationMachine(endedBy(over.signal, setup.ports(listener)));
   const actor = createActor(machine, {
     clock: timersOf(setup.clock),
     input: {
@@ -73,8 +65,8 @@ export function startRun(setup: RunSetup): Run {
       else listener.ended(output);
     },
     error: (error) => {
-      listener.broken(error);
-      over = true;
+      over.abort(new Error('the migration that led the node has broken down'));
+      setup.listener.broken(error);
     },
   });
   actor.start();
@@ -85,7 +77,7 @@ export function startRun(setup: RunSetup): Run {
     stop: () => send('STOP'),
     abort: () => send('ABORT'),
     drop: () => {
-      over = true;
+      over.abort();
       // A stopped actor completes without an outcome; that is no end of the deployment.
       subscription.unsubscribe();
       actor.stop();
@@ -93,20 +85,32 @@ export function startRun(setup: RunSetup): Run {
   };
 }
 
-/** Tells a listener everything as long as it is not over. */
-function untilOver(listener: RunListener, isOver: () => boolean): RunListener {
-  const only =
+/** XState leaves the nodes of a machine that threw at work: this ends what they do, and all that they try afterwards. */
+function endedBy(over: AbortSignal, ports: MigrationPorts): MigrationPorts {
+  const until =
+    <I, O>(port: (input: I, signal: AbortSignal) => Promise<O>) =>
+    async (input: I, signal: AbortSignal): Promise<O> => {
+      over.throwIfAborted();
+      return port(input, AbortSignal.any([signal, over]));
+    };
+  const { node } = ports;
+  return { ...ports, node: { ...node, start: until(node.start), ensure: until(node.ensure) } };
+}
+
+/** Tells a listener everything until it is over. */
+function mutedBy(over: AbortSignal, listener: RunListener): RunListener {
+  const until =
     <A extends unknown[]>(tell: (...told: A) => void) =>
     (...told: A): void => {
-      if (!isOver()) tell(...told);
+      if (!over.aborted) tell(...told);
     };
   return {
-    migration: only(listener.migration),
-    node: only(listener.node),
-    waiting: only(listener.waiting),
+    migration: until(listener.migration),
+    node: until(listener.node),
+    waiting: until(listener.waiting),
     awaited: listener.awaited,
-    ended: only(listener.ended),
-    broken: only(listener.broken),
+    ended: until(listener.ended),
+    broken: until(listener.broken),
   };
 }
 

@@ -393,10 +393,9 @@ describe('what is known of one node', () => {
   });
 
   it('is looked for again once another session has changed the node, and never looked for in vain', async () => {
-    const { session, survey, clock, time } = await known();
+    const { session, survey, clock } = await known();
     const other = new NodeSession(survey, clock, session);
     await session.change({ name: 'letGo', at: 'cp1' }, async () => node({ marker: null }));
-    await survey.read(NODES, survey.mark(), time.now());
     await other.change({ name: 'stamp', at: 'cp1' }, async () => undefined);
     expect(session.observe(FORWARD).sides['cp1']?.node.is).toBe('unlooked');
     await session.look([NODES], FORWARD, 0, questions);
