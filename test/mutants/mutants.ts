@@ -66,6 +66,13 @@ export const MUTANTS: readonly Mutant[] = [
     foundBy: [DEFINITIONS],
   },
   {
+    name: 'what was read of the original is spoilt before it is copied, and compared as such',
+    file: 'src/actors/actions/copy.ts',
+    find: "const takeBack = shows('perhaps');",
+    replace: "delete node.driver_info['ipmi_password'];\n  const takeBack = shows('perhaps');",
+    foundBy: [DEFINITIONS],
+  },
+  {
     name: 'a node is unenrolled on what was seen before',
     file: 'machines/decide/copy.ts',
     find: 'evidence: [...bothNodes(move), instancesAt(move.from), DEFINITIONS, MEMBERSHIP],',

@@ -62,6 +62,8 @@ export class DefinitionsPresent implements Invariant {
   /** By control plane and node. */
   readonly #whole = new Map<string, boolean>();
   #edited: string | null = null;
+  /** Nodes that are being deleted so late. */
+  readonly #late = new Set<string>();
   /** The last change that was of nothing that belongs to a definition. */
   #besides: { readonly before: Fields | undefined; readonly after: Fields | undefined } | null = null;
   /** What a person has just changed: until when it may still be what is copied. */
@@ -102,14 +104,23 @@ export class DefinitionsPresent implements Invariant {
   /** A delete that nobody knows of any more takes whatever it meets, were it the last: nobody can be told to prevent that. */
   arrived(call: Call): void {
     if (call.write !== 'delete node' || call.node === null || !isGivenUp(call, this.#world.time.now())) return;
-    this.#original.delete(call.node);
+    this.#late.add(call.node);
+  }
+
+  /** What such a delete has left is what there is to keep. */
+  served({ node }: Call): void {
+    if (node === null || !this.#late.delete(node)) return;
+    const definition = this.#original.get(node);
+    if (definition === undefined) return;
+    this.#keep(node, definition);
+    if (!this.#isSomewhere(node)) this.#original.delete(node);
   }
 
   changed({ kind, uuid, controlPlane, before, after }: Parameters<NonNullable<Invariant['changed']>>[0]): void {
     const node = kind.startsWith('port') ? String(after?.['node_uuid'] ?? before?.['node_uuid']) : uuid;
     if (!kind.startsWith('node.') && !kind.startsWith('port')) return;
     const original = this.#original.get(node);
-    if (original === undefined || node === this.#edited) return;
+    if (original === undefined || node === this.#edited || this.#late.has(node)) return;
     // A record that changes in several ways at once is told of several times.
     if (before !== undefined && before === this.#besides?.before && after === this.#besides.after) return;
     if (isBesides(kind, before, after)) {

@@ -119,7 +119,8 @@ function nodeWrite(method: string, sub: string | undefined, what: string | undef
   }
   if (sub === 'traits') return 'set traits';
   if (sub === 'states' && what === 'raid') return 'set raid';
-  if (sub === 'states' && what === 'power') return target === 'power off' ? 'power off' : 'power on';
+  // A machine that is rebooted goes off as well.
+  if (sub === 'states' && what === 'power') return target === 'power on' ? 'power on' : 'power off';
   if (sub === 'states' && what === 'provision') {
     return target === 'manage' || target === 'provide' ? target : target === 'deleted' ? 'undeploy' : 'other';
   }

@@ -118,6 +118,9 @@ export class Installation {
         },
       },
     );
+    process.core.deployments.onChange((change) => {
+      if (process.alive) world.tellChange(change);
+    });
     process.core.deployments.resume();
   }
 
@@ -198,6 +201,7 @@ export class Installation {
         const result = await inner.update(change);
         this.disk = inner.read();
         this.#options.stored?.(this.disk);
+        this.#world.tellStored(this.disk);
         return process.alive ? result : never();
       },
       problem: () => inner.problem(),

@@ -1,6 +1,7 @@
 import type { HttpRequest, HttpResponse, Transport } from '../../../src/openstack/http.ts';
 import { lowerCase } from '../../../src/sandbox/openstack/http.ts';
 import type { ControlPlane, Reply } from '../../../src/sandbox/openstack/index.ts';
+import { deepFreeze } from '../../../src/store/state.ts';
 import type { Call } from './calls.ts';
 import { classify } from './calls.ts';
 import type { Mirror } from './mirror.ts';
@@ -107,11 +108,12 @@ export class Network {
       const disturbance = this.#setup.disturb(call);
       const reply = await this.#carry(plane, call, request, disturbance);
       if (!caller.alive() || givenUp) return never();
-      if (reply.dropped === undefined) this.#setup.watch.delivered(call, reply);
+      const isHalf = disturbance?.do === 'half answer' && reply.body !== undefined;
+      if (reply.dropped === undefined && !isHalf) this.#setup.watch.delivered(call, reply);
       else this.#setup.watch.failed(call);
       caller.point('answer', `${call.method} ${call.path}`);
       if (!caller.alive()) return never();
-      return responseOf(reply, disturbance?.do === 'half answer');
+      return responseOf(reply, isHalf);
     };
   }
 
@@ -228,6 +230,28 @@ function without(reply: Reply, which: number): Reply {
   return { ...reply, body: { ...(reply.body as object), [list.key]: left } };
 }
 
+/** Lists whose entries a service shows again and again as they are. */
+const SHARED: ReadonlySet<string> = new Set(['nodes', 'servers']);
+
+/**
+ * What came by a socket would be the process's own: it may change it, and the clouds would not know. Long lists are not copied
+ * but frozen, which costs next to nothing; who would change an entry hears of it.
+ */
+function handedOut(body: unknown): unknown {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) return copied(body);
+  const page: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(body)) page[key] = SHARED.has(key) ? deepFreeze(value) : copied(value);
+  return page;
+}
+
+function copied(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(copied);
+  const copy: Record<string, unknown> = {};
+  for (const key in value) copy[key] = copied((value as Record<string, unknown>)[key]);
+  return copy;
+}
+
 const never = <T>(): Promise<T> => new Promise<T>(() => undefined);
 const RESET: Reply = { status: 0, headers: {}, body: undefined, dropped: 'reset' };
 const literal = (path: string): string => path.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
@@ -258,6 +282,6 @@ function responseOf(reply: Reply, half: boolean): HttpResponse {
     get body() {
       return text();
     },
-    json: reply.body,
+    json: handedOut(reply.body),
   };
 }

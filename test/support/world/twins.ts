@@ -5,6 +5,7 @@ import { OneDeployment, OneWriter } from '../invariants/exclusive.ts';
 import { ForeignUntouched } from '../invariants/foreign.ts';
 import { allInvariants } from '../invariants/index.ts';
 import type { Invariant, Watched } from '../invariants/invariant.ts';
+import { RolesWhole } from '../invariants/roles.ts';
 import type { InstallationOptions } from './installation.ts';
 import { Installation } from './installation.ts';
 import type { WorldOptions } from './world.ts';
@@ -17,7 +18,7 @@ export interface Twins {
 }
 
 /** Those that judge by what is on disk: each Ephyra is judged by its own. */
-const BY_DISK = [ForeignUntouched, SameNodes, OneDeployment] as const;
+const BY_DISK = [ForeignUntouched, SameNodes, OneDeployment, RolesWhole] as const;
 
 /**
  * A world in which Ephyra was installed several times by mistake, each on a host and with a store of its own. None of them

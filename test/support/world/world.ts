@@ -311,9 +311,7 @@ export class World {
     });
     process.core = core;
     core.deployments.onChange((change) => {
-      if (!process.alive) return;
-      this.trace.add(this.time.now(), tellOf(change));
-      this.#watchers.tell('told', change);
+      if (process.alive) this.tellChange(change);
     });
     if (this.options.listener !== undefined) core.deployments.onChange(this.options.listener);
     core.deployments.resume();
@@ -370,6 +368,12 @@ export class World {
   /** Shows the watchers a store and an output as if Ephyra had written them. */
   tellStored(state: DeepReadonly<StoreState>): void {
     this.#watchers.tell('stored', state);
+  }
+
+  /** Shows them what Ephyra tells its faces. */
+  tellChange(change: Change): void {
+    this.trace.add(this.time.now(), tellOf(change));
+    this.#watchers.tell('told', change);
   }
 
   tellOutput(where: 'log' | 'metrics' | 'answer' | 'slack', text: string): void {
