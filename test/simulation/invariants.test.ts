@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { DefinitionsPresent } from '../support/invariants/definitions.ts';
+import { Evidence } from '../support/invariants/evidence.ts';
 import { Violation } from '../support/invariants/invariant.ts';
 import { OnePowerManager } from '../support/invariants/power.ts';
 import { KEYSTONE_PASSWORD } from '../support/world/config.ts';
@@ -88,6 +90,27 @@ describe('each invariant finds what breaks it', () => {
     for (const deed of deeds) expect((await broken(deed))?.invariant).toBe('definitions present');
   });
 
+  it('definitions present: a secret that is gone after a delete that came too late, and was refused', async () => {
+    const violation = await broken(
+      async (world) => {
+        const bad = rogue(world);
+        await bad.login('cp1');
+        const deleted = bad.ironic('cp1', 'DELETE', `/v1/nodes/${world.uuid('node-04')}`);
+        await world.pass(62_000);
+        expect((await deleted).status).toBe(409);
+        new Meddler(world).request('cp1', 'ironic', 'PATCH', `/v1/nodes/${world.uuid('node-04')}`, [
+          { op: 'replace', path: '/driver_info/ipmi_password', value: '******' },
+        ]);
+      },
+      {
+        invariants: [(world) => new DefinitionsPresent(world)],
+        disturb: ({ write, node }) =>
+          write === 'delete node' && node?.endsWith('4') === true ? { do: 'late request', ms: 61_000 } : null,
+      },
+    );
+    expect(violation?.what).toMatch(/^after node\.\w+ in cp1 no Ironic has the whole definition/);
+  });
+
   it('one power manager: the same node managed by both', async () => {
     const violation = await broken((world) => {
       const meddler = new Meddler(world);
@@ -129,6 +152,36 @@ describe('each invariant finds what breaks it', () => {
     });
     expect(violation).toMatchObject({ invariant: 'evidence before destruction' });
     expect(violation?.what).toContain('was not asked');
+  });
+
+  it('evidence before destruction: a reboot is one as well', async () => {
+    for (const target of ['power off', 'soft power off', 'rebooting', 'soft rebooting']) {
+      const violation = await broken(
+        async (world) => {
+          const bad = rogue(world);
+          await bad.login('cp1');
+          await bad.ironic('cp1', 'PUT', `/v1/nodes/${uuidOf(world)}/states/power`, { target });
+        },
+        { invariants: [(world) => new Evidence(world)] },
+      );
+      expect(violation?.what, target).toContain('was not asked');
+    }
+  });
+
+  it('evidence before destruction: of half an answer nothing is known', async () => {
+    const violation = await broken(
+      async (world) => {
+        const bad = rogue(world);
+        for (const name of ['cp2', 'cp1']) {
+          await bad.login(name);
+          const { body } = await bad.ironic(name, 'GET', '/v1/nodes?limit=1000&fields=uuid,extra');
+          expect(() => JSON.parse(body) as unknown).toThrow();
+        }
+        await bad.nova('cp1', 'POST', `/v2.1/servers/${instanceOf(world)}/action`, { 'os-stop': null });
+      },
+      { disturb: ({ process, path }) => (process === 99 && path.includes('fields=') ? { do: 'half answer' } : null) },
+    );
+    expect(violation?.what).toContain('Ironic of cp1 was not asked');
   });
 
   it('evidence before destruction: looked too long ago, or before the own last change, or only at one side', async () => {
@@ -266,6 +319,27 @@ describe('each invariant finds what breaks it', () => {
       const inLog = await broken((world) => world.tellOutput('log', `{"msg":"trouble with ${secret}"}`));
       expect(inLog?.what).toMatch(/^log has one/);
     }
+  });
+});
+
+describe('what a process is answered', () => {
+  it('is its own: whatever it does with it, the clouds are as they were', async () => {
+    const world = new World({ nodes: 3 });
+    const bad = rogue(world);
+    await bad.login('cp1');
+    const uuid = world.uuid('node-02');
+    const { json } = await bad.ironic('cp1', 'GET', `/v1/nodes/${uuid}`);
+    const node = json as { driver_info: Record<string, unknown>; extra: Record<string, unknown> };
+    const before = JSON.stringify(world.mirror('cp1').nodes.get(uuid));
+    expect(node.driver_info).toHaveProperty('ipmi_address');
+    node.driver_info = {};
+    delete (await bad.ironic('cp1', 'GET', `/v1/nodes/${uuid}`).then((answer) => answer.json as typeof node))
+      .driver_info['ipmi_address'];
+    expect(JSON.stringify(world.mirror('cp1').nodes.get(uuid))).toBe(before);
+
+    const list = await bad.ironic('cp1', 'GET', '/v1/nodes?limit=1000&fields=uuid,extra');
+    const [first] = (list.json as { nodes: { extra: Record<string, unknown> }[] }).nodes;
+    expect(() => Object.assign(first?.extra ?? {}, { ephyra: 1 })).toThrow(TypeError);
   });
 });
 

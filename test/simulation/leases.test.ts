@@ -1,7 +1,9 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { Answer, DeploymentView } from '../../src/deployments/types.ts';
 import { isEnded } from '../../src/store/state.ts';
 import { OneWriter } from '../support/invariants/exclusive.ts';
+import { RolesWhole } from '../support/invariants/roles.ts';
+import { NoSecrets } from '../support/invariants/secrets.ts';
 import { type Call, isWrite } from '../support/world/calls.ts';
 import type { Installation } from '../support/world/installation.ts';
 import { Meddler } from '../support/world/meddler.ts';
@@ -178,6 +180,25 @@ describe('a lease', () => {
       await world.pass(HOUR_MS);
       await world.until(() => ended(one), 20 * HOUR_MS, 'its end');
     }
+  });
+
+  it('leaves each Ephyra judged by its own disk, and by what it says', async () => {
+    const judged = vi.spyOn(RolesWhole.prototype, 'stored');
+    const said = vi.spyOn(NoSecrets.prototype, 'told');
+    const written = vi.spyOn(NoSecrets.prototype, 'stored');
+    const { world, ephyras } = twins(SMALL);
+    const [one, two] = ephyras as [Installation, Installation];
+    await one.start();
+    await two.start();
+    await plan(one);
+    await approve(one);
+    await world.until(() => one.record?.state === 'completed');
+    const judges = new Set(judged.mock.contexts);
+    expect(judges.size).toBe(1);
+    expect(judged.mock.calls.at(-1)?.[0].deployments[0]?.state).toBe('completed');
+    expect(said.mock.calls.length).toBeGreaterThan(10);
+    expect(written.mock.calls.length).toBe(judged.mock.calls.length);
+    vi.restoreAllMocks();
   });
 
   it('lasts for a holder that stood still and was not missed', async () => {
