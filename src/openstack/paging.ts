@@ -83,11 +83,11 @@ async function onePass<S extends z.ZodType>(
 const PAGES = new WeakMap<z.ZodType, Map<string, z.ZodType<Record<string, unknown>>>>();
 
 function pageOf<S extends z.ZodType>({ key, item }: ListCall<S>): z.ZodType<Record<string, unknown>> {
-  const known = PAGES.get(item) ?? new Map<string, z.ZodType<Record<string, unknown>>>();
-  PAGES.set(item, known);
+  const compiled = PAGES.get(item)?.get(key);
+  if (compiled !== undefined) return compiled;
   const link = z.unknown().optional();
-  const page = known.get(key) ?? z.object({ [key]: z.array(item), next: link, [`${key}_links`]: link });
-  known.set(key, page);
+  const page = z.object({ [key]: z.array(item), next: link, [`${key}_links`]: link });
+  PAGES.set(item, new Map(PAGES.get(item)).set(key, page));
   return page;
 }
 

@@ -231,24 +231,28 @@ function without(reply: Reply, which: number): Reply {
 }
 
 /** Lists whose entries a service shows again and again as they are. */
-const SHARED: ReadonlySet<string> = new Set(['nodes', 'servers']);
+const SHARED = ['nodes', 'servers'] as const;
 
 /**
  * What came by a socket would be the process's own: it may change it, and the clouds would not know. Long lists are not copied
  * but frozen, which costs next to nothing; who would change an entry hears of it.
  */
 function handedOut(body: unknown): unknown {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) return copied(body);
-  const page: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(body)) page[key] = SHARED.has(key) ? deepFreeze(value) : copied(value);
-  return page;
+  const list = typeof body === 'object' && body !== null && SHARED.find((key) => key in body);
+  if (!list) return copied(body);
+  const { [list]: entries, ...rest } = body as Record<string, unknown>;
+  for (const entry of entries as unknown[]) if (!Object.isFrozen(entry)) deepFreeze(entry);
+  return { ...(copied(rest) as object), [list]: entries };
 }
 
 function copied(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return value.map(copied);
-  const copy: Record<string, unknown> = {};
-  for (const key in value) copy[key] = copied((value as Record<string, unknown>)[key]);
+  const copy: Record<string, unknown> = { ...value };
+  for (const key in copy) {
+    const inner = copy[key];
+    if (typeof inner === 'object' && inner !== null) copy[key] = copied(inner);
+  }
   return copy;
 }
 
