@@ -5,6 +5,8 @@ import { createMigrationMachine } from '../../machines/migration/machine.ts';
 import type { MigrationOutput, MigrationPorts, MigrationReport } from '../../machines/migration/setup.ts';
 import type { NodeReport } from '../../machines/node/setup.ts';
 import type { Clock } from '../openstack/clock.ts';
+import type { Ending } from '../openstack/ending.ts';
+import { ending } from '../openstack/ending.ts';
 import type { DeepReadonly, StoredDeployment } from '../store/types.ts';
 
 /** What a running migration tells about itself. */
@@ -87,11 +89,23 @@ export function startRun(setup: RunSetup): Run {
 
 /** XState leaves the nodes of a machine that threw at work: this ends what they do, and all that they try afterwards. */
 function endedBy(over: AbortSignal, ports: MigrationPorts): MigrationPorts {
+  const underWay = new Set<Ending>();
+  over.addEventListener('abort', () => {
+    for (const work of underWay) work.end(over.reason);
+  });
   const until =
     <I, O>(port: (input: I, signal: AbortSignal) => Promise<O>) =>
     async (input: I, signal: AbortSignal): Promise<O> => {
       over.throwIfAborted();
-      return port(input, AbortSignal.any([signal, over]));
+      signal.throwIfAborted();
+      const work = ending();
+      signal.addEventListener('abort', () => work.end(signal.reason), { once: true });
+      underWay.add(work);
+      try {
+        return await port(input, work.signal);
+      } finally {
+        underWay.delete(work);
+      }
     };
   const { node } = ports;
   return { ...ports, node: { ...node, start: until(node.start), ensure: until(node.ensure) } };
