@@ -328,13 +328,11 @@ describe('what a process is answered', () => {
     const bad = rogue(world);
     await bad.login('cp1');
     const uuid = world.uuid('node-02');
-    const { json } = await bad.ironic('cp1', 'GET', `/v1/nodes/${uuid}`);
-    const node = json as { driver_info: Record<string, unknown>; extra: Record<string, unknown> };
     const before = JSON.stringify(world.mirror('cp1').nodes.get(uuid));
+    const { json } = await bad.ironic('cp1', 'GET', `/v1/nodes/${uuid}`);
+    const node = json as { driver_info: Record<string, unknown> };
     expect(node.driver_info).toHaveProperty('ipmi_address');
-    node.driver_info = {};
-    delete (await bad.ironic('cp1', 'GET', `/v1/nodes/${uuid}`).then((answer) => answer.json as typeof node))
-      .driver_info['ipmi_address'];
+    delete node.driver_info['ipmi_address'];
     expect(JSON.stringify(world.mirror('cp1').nodes.get(uuid))).toBe(before);
 
     const list = await bad.ironic('cp1', 'GET', '/v1/nodes?limit=1000&fields=uuid,extra');

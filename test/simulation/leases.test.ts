@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Answer, DeploymentView } from '../../src/deployments/types.ts';
 import { isEnded } from '../../src/store/state.ts';
 import { OneWriter } from '../support/invariants/exclusive.ts';
@@ -34,14 +34,20 @@ const leasesIn = (world: World): number =>
   world.planes.reduce((sum, plane) => sum + (plane.snapshot().chassis as unknown[]).length, 0);
 const moving = (world: World, ephyra: Installation) => () => nodeWrites(world, ephyra).length >= 4;
 
-/** One Ephyra is at work: its last write to a node, and the process of another one, which has written nothing. */
-async function written(): Promise<{ world: World; last: Call; process: number }> {
+/** Two Ephyras, of which the first is told to begin. */
+async function begun(): Promise<{ world: World; one: Installation; two: Installation }> {
   const { world, ephyras } = twins(SMALL);
   const [one, two] = ephyras as [Installation, Installation];
   await one.start();
   await two.start();
   await plan(one);
   await approve(one);
+  return { world, one, two };
+}
+
+/** One Ephyra is at work: its last write to a node, and the process of another one, which has written nothing. */
+async function written(): Promise<{ world: World; last: Call; process: number }> {
+  const { world, one, two } = await begun();
   await world.until(moving(world, one));
   const last = nodeWrites(world, one).at(-1);
   const [process] = two.processes;
@@ -50,6 +56,8 @@ async function written(): Promise<{ world: World; last: Call; process: number }>
 }
 
 describe('a lease', () => {
+  afterEach(() => void vi.restoreAllMocks());
+
   it('is held on both control planes while a deployment is carried out, and given back at its end', async () => {
     const { world, ephyras } = twins(SMALL);
     const [one] = ephyras as [Installation, Installation];
@@ -186,19 +194,13 @@ describe('a lease', () => {
     const judged = vi.spyOn(RolesWhole.prototype, 'stored');
     const said = vi.spyOn(NoSecrets.prototype, 'told');
     const written = vi.spyOn(NoSecrets.prototype, 'stored');
-    const { world, ephyras } = twins(SMALL);
-    const [one, two] = ephyras as [Installation, Installation];
-    await one.start();
-    await two.start();
-    await plan(one);
-    await approve(one);
+    const { world, one } = await begun();
     await world.until(() => one.record?.state === 'completed');
     const judges = new Set(judged.mock.contexts);
     expect(judges.size).toBe(1);
     expect(judged.mock.calls.at(-1)?.[0].deployments[0]?.state).toBe('completed');
     expect(said.mock.calls.length).toBeGreaterThan(10);
     expect(written.mock.calls.length).toBe(judged.mock.calls.length);
-    vi.restoreAllMocks();
   });
 
   it('lasts for a holder that stood still and was not missed', async () => {
