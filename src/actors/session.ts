@@ -88,6 +88,12 @@ export class NodeSession {
     return Math.max(this.#changed.get(at)?.[of] ?? 0, this.#doubted);
   }
 
+  /** What our own last write there has said, unless another session of the node has changed it since. */
+  #learnedOf(at: ControlPlaneName) {
+    const learned = this.#learned.get(at);
+    return learned !== undefined && learned.seq > this.#changedSince('nodes', at) ? learned : undefined;
+  }
+
   /**
    * Runs an action to its end, whatever becomes of the waiting for it, and forgets what was seen before of all that it
    * changes. An action whose answer got lost may have happened all the same, so failures forget too. What the answer
@@ -198,11 +204,10 @@ export class NodeSession {
       case 'nodes':
       case 'instances':
       case 'providers': {
-        const learned = want.of === 'nodes' ? this.#learned.get(want.at) : undefined;
+        const learned = want.of === 'nodes' ? this.#learnedOf(want.at) : undefined;
         const oldest = Math.max(notBefore, want.since ?? 0);
-        const changed = this.#changedSince(want.of, want.at);
-        if (learned !== undefined && learned.at >= oldest && learned.seq > changed) return;
-        await this.#survey.read({ of: want.of, at: want.at }, changed, oldest);
+        if (learned !== undefined && learned.at >= oldest) return;
+        await this.#survey.read({ of: want.of, at: want.at }, this.#changedSince(want.of, want.at), oldest);
         return;
       }
       case 'schedulable': {
@@ -285,10 +290,8 @@ export class NodeSession {
   #node(move: Move, at: ControlPlaneName): Seen<NodeFacts> {
     const { uuid } = move;
     const reading = this.#survey.last({ of: 'nodes', at });
-    const learned = this.#learned.get(at);
-    // Another session of the node may have changed it since.
-    const since = Math.max(reading?.seq ?? 0, this.#changedSince('nodes', at));
-    const newer = learned !== undefined && learned.seq > since;
+    const learned = this.#learnedOf(at);
+    const newer = learned !== undefined && (reading === undefined || learned.seq > reading.seq);
     if (newer && learned.at >= this.#oldest) {
       return learned.node === null
         ? { is: 'absent', at: learned.at }

@@ -5,8 +5,6 @@ import { createMigrationMachine } from '../../machines/migration/machine.ts';
 import type { MigrationOutput, MigrationPorts, MigrationReport } from '../../machines/migration/setup.ts';
 import type { NodeReport } from '../../machines/node/setup.ts';
 import type { Clock } from '../openstack/clock.ts';
-import type { Ending } from '../openstack/ending.ts';
-import { ending } from '../openstack/ending.ts';
 import type { DeepReadonly, StoredDeployment } from '../store/types.ts';
 
 /** What a running migration tells about itself. */
@@ -89,17 +87,17 @@ export function startRun(setup: RunSetup): Run {
 
 /** XState leaves the nodes of a machine that threw at work: this ends what they do, and all that they try afterwards. */
 function endedBy(over: AbortSignal, ports: MigrationPorts): MigrationPorts {
-  const underWay = new Set<Ending>();
+  const underWay = new Set<AbortController>();
   over.addEventListener('abort', () => {
-    for (const work of underWay) work.end(over.reason);
+    for (const work of underWay) work.abort(over.reason);
   });
   const until =
     <I, O>(port: (input: I, signal: AbortSignal) => Promise<O>) =>
     async (input: I, signal: AbortSignal): Promise<O> => {
       over.throwIfAborted();
       signal.throwIfAborted();
-      const work = ending();
-      signal.addEventListener('abort', () => work.end(signal.reason), { once: true });
+      const work = new AbortController();
+      signal.addEventListener('abort', () => work.abort(signal.reason), { once: true });
       underWay.add(work);
       try {
         return await port(input, work.signal);

@@ -241,7 +241,7 @@ function handedOut(body: unknown): unknown {
   const list = typeof body === 'object' && body !== null && SHARED.find((key) => key in body);
   if (!list) return copied(body);
   const { [list]: entries, ...rest } = body as Record<string, unknown>;
-  for (const entry of entries as unknown[]) if (!Object.isFrozen(entry)) deepFreeze(entry);
+  for (const entry of entries as unknown[]) deepFreeze(entry);
   return { ...(copied(rest) as object), [list]: entries };
 }
 
