@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { optionsOf } from '../options.ts';
 import { runAuto } from './auto.ts';
 import { WATCHABLE, writeConfiguration } from './configuration.ts';
 import { EphyraProcess } from './process.ts';
@@ -23,7 +23,7 @@ ${SCENARIOS.map(({ name, description }) => `  ${name.padEnd(18)}${description}`)
 `;
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
+  const values = optionsOf({
     options: {
       auto: { type: 'boolean' },
       nodes: { type: 'string', default: '12' },
@@ -41,8 +41,9 @@ async function main(): Promise<void> {
     throw new Error('--auto tells a story of its own, without a page: leave --scenario and --port out.');
   }
   const folder = mkdtempSync(join(tmpdir(), 'ephyra-sandbox-'));
+  let keep = values.keep === true;
   const cleanUp = () => {
-    if (values.keep !== true) rmSync(folder, { recursive: true, force: true });
+    if (!keep) rmSync(folder, { recursive: true, force: true });
     else process.stdout.write(`Left behind: ${folder}\n`);
   };
   process.once('exit', cleanUp);
@@ -77,6 +78,8 @@ Ctrl-C ends it.
   process.once('SIGINT', () => void end());
   process.once('SIGTERM', () => void end());
   ephyra.onExit((code) => {
+    // Its log is what tells why.
+    keep = true;
     process.stderr.write(
       `Ephyra ended by itself (${code}). Its log: ${join(folder, 'ephyra.log')}\n${ephyra.tail()}\n`,
     );

@@ -19,3 +19,16 @@ test.each([
   expect(stderr).toContain(words);
   expect(stderr.trim().split('\n')).toHaveLength(1);
 });
+
+test.each([DEMO, DEMO.replace('sandbox/demo.js', 'main.js')])(
+  '%s says of a wrong option where the help is',
+  (program) => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [program, '--scenari'], {
+      encoding: 'utf8',
+      timeout: 20_000,
+    });
+    expect(status).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr).toMatch(/^Unknown option '--scenari'.*\nSee the options: --help\n$/);
+  },
+);
