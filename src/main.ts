@@ -1,12 +1,12 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { parseArgs } from 'node:util';
 import { ConfigError, cannotListen, checkConfig, configSecrets, loadConfig } from './config/index.ts';
 import { createLogger, createMetrics, keepHeapSmall, Redactor, startHttp } from './observability/index.ts';
 import { systemClock } from './openstack/clock.ts';
 import { CloudsError } from './openstack/cloud-files.ts';
 import { loadClouds } from './openstack/clouds.ts';
-import { OptionError, optionsOf } from './options.ts';
 import { createSlackFace } from './slack/index.ts';
 import { openStore, StoreError } from './store/index.ts';
 import { randomNonce, wire } from './wiring.ts';
@@ -27,11 +27,10 @@ const forOperator = (error: unknown): error is Error =>
   error instanceof ConfigError ||
   error instanceof CloudsError ||
   error instanceof StoreError ||
-  error instanceof OptionError ||
   (error instanceof Error && /^Plugin/.test(error.name));
 
 async function main(): Promise<void> {
-  const values = optionsOf({
+  const { values } = parseArgs({
     options: {
       config: { type: 'string', short: 'c' },
       check: { type: 'boolean' },

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { optionsOf } from '../options.ts';
+import { parseArgs } from 'node:util';
 import { runAuto } from './auto.ts';
 import { WATCHABLE, writeConfiguration } from './configuration.ts';
 import { EphyraProcess } from './process.ts';
@@ -23,7 +23,7 @@ ${SCENARIOS.map(({ name, description }) => `  ${name.padEnd(18)}${description}`)
 `;
 
 async function main(): Promise<void> {
-  const values = optionsOf({
+  const { values } = parseArgs({
     options: {
       auto: { type: 'boolean' },
       nodes: { type: 'string', default: '12' },
@@ -93,7 +93,12 @@ function wholeNumber(name: string, value: string, least: number, most: number): 
   throw new Error(`${name} is "${value}"; give a whole number from ${least} to ${most}.`);
 }
 
+const isUsage = (error: unknown): error is Error =>
+  error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
+
 main().catch((error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  const said = error instanceof Error ? error.message : String(error);
+  const line = isUsage(error) ? `${said.split('. ', 1)[0]}. What there is: npm run demo -- --help` : said;
+  process.stderr.write(`${line}\n`);
   process.exit(2);
 });

@@ -6,6 +6,7 @@ const DEMO = fileURLToPath(new URL('../../dist/src/sandbox/demo.js', import.meta
 
 test.each([
   [['--scenario', 'nonsense'], 'There is no scenario "nonsense". There are: node-fails'],
+  [['--scenari'], "Unknown option '--scenari'. What there is: npm run demo -- --help"],
   [['--nodes', '1'], '--nodes is "1"; give a whole number from 4 to 500.'],
   [['--port', 'http'], '--port is "http"; give a whole number from 0 to 65535.'],
   [['--auto', '--scenario', 'node-fails'], '--auto tells a story of its own'],
@@ -19,16 +20,3 @@ test.each([
   expect(stderr).toContain(words);
   expect(stderr.trim().split('\n')).toHaveLength(1);
 });
-
-test.each([DEMO, DEMO.replace('sandbox/demo.js', 'main.js')])(
-  '%s says of a wrong option where the help is',
-  (program) => {
-    const { status, stdout, stderr } = spawnSync(process.execPath, [program, '--scenari'], {
-      encoding: 'utf8',
-      timeout: 20_000,
-    });
-    expect(status).toBe(2);
-    expect(stdout).toBe('');
-    expect(stderr).toMatch(/^Unknown option '--scenari'.*\nSee the options: --help\n$/);
-  },
-);
