@@ -8,6 +8,8 @@ export type ControlPlaneName = string;
 export type NodeUuid = string;
 /** Name of a role in the configuration, e.g. `hadoop-worker`. */
 export type RoleName = string;
+/** What machines share that may fail with it, as their definitions tell it, e.g. the rack `r7`. */
+export type FailureDomain = string;
 /** e.g. `d-20261122-1`: unique for ever, readable aloud. */
 export type DeploymentId = string;
 

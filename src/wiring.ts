@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { ControlPlaneName, Move, NodeUuid, Step } from '../machines/domain.ts';
+import type { ControlPlaneName, Move, Step } from '../machines/domain.ts';
 import type { Item } from '../machines/migration/items.ts';
 import type { MigrationPorts } from '../machines/migration/setup.ts';
 import type { ApplicationPlugin } from '../machines/plugin.ts';
@@ -11,9 +11,11 @@ import type { SecretsOf } from './actors/definitions.ts';
 import { Definitions } from './actors/definitions.ts';
 import { createEnsure, type EnsureDeps } from './actors/ensure.ts';
 import { gate, Leaving, soak } from './actors/gate.ts';
+import { KnownNodes } from './actors/knownNodes.ts';
 import { APPLICATION_PATIENCE_MS, withPatience } from './actors/patience.ts';
 import { Survey } from './actors/survey.ts';
 import { loadBmcSecrets } from './config/bmcSecrets.ts';
+import { failureDomainOf } from './config/roles.ts';
 import type { Config } from './config/types.ts';
 import { Crew } from './deployments/crew.ts';
 import type { LeaseEvent } from './deployments/leases/keeper.ts';
@@ -120,19 +122,22 @@ export async function wire(
 
   const ports = (record: DeepReadonly<StoredDeployment>, listener: RunListener): MigrationPorts => {
     const { deployment } = config;
-    const known = new Map(record.nodes.map(({ uuid, name }) => [uuid, new Set([uuid, name])]));
-    const aliases = ({ uuid }: Pick<Item, 'uuid'>) =>
-      aliasesOf(uuid, known.get(uuid) ?? new Set([uuid]), record, survey);
-    for (const node of record.nodes) aliases(node);
+    const known = new KnownNodes({
+      planned: record.nodes,
+      controlPlanes: [record.source, record.target],
+      survey,
+      failureDomainOf: (extra) => failureDomainOf(extra, deployment.failureDomain.extra),
+    });
     const gateDeps = {
       plugin,
       clock: steady,
       maxUnavailable: record.options.maxUnavailable,
-      aliases,
+      aliases: ({ uuid }: Pick<Item, 'uuid'>) => known.namesOf(uuid),
       roleLimits: Object.fromEntries(
         config.roles.flatMap(({ name, maxUnavailable }) => (maxUnavailable === null ? [] : [[name, maxUnavailable]])),
       ),
-      roleOf: (name: string) => record.nodes.find((node) => aliases(node).includes(name))?.role ?? null,
+      failureDomainLimit: deployment.failureDomain.maxUnavailable,
+      nodeCalled: (name: string) => known.called(name),
       patienceMs: APPLICATION_PATIENCE_MS,
     };
     const mayWrite = (move: Move, signal: AbortSignal) =>
@@ -250,6 +255,7 @@ export async function wire(
         {
           controlPlanes,
           roles: config.roles,
+          failureDomain: config.deployment.failureDomain,
           secrets,
           survey,
           catalogue,
@@ -349,29 +355,4 @@ export function backoff(
 ): number {
   const full = Math.min(retries.maxBackoffMs, retries.backoffMs * 2 ** (attempt - 1));
   return Math.max(afterMs ?? 0, Math.round(full * (0.5 + random() / 2)));
-}
-
-/**
- * Names under which the application may know a node: its own, those of its instances, their addresses. What was once seen
- * stays known: an instance that somebody has deleted is still what the application misses.
- */
-function aliasesOf(
-  uuid: NodeUuid,
-  known: Set<string>,
-  record: DeepReadonly<StoredDeployment>,
-  survey: Survey,
-): string[] {
-  const learn = (...names: string[]) => {
-    for (const name of names) known.add(name);
-  };
-  for (const at of [record.source, record.target]) {
-    const nodes = survey.last({ of: 'nodes', at });
-    const facts = nodes?.answer.ok ? nodes.answer.value.get(uuid) : undefined;
-    const marker = facts === undefined ? null : markerOf(facts);
-    if (marker?.instance) learn(marker.instance.name, ...marker.instance.addresses);
-    const index = survey.last({ of: 'instances', at });
-    const there = index?.answer.ok ? index.answer.value.on(uuid, facts?.instanceUuid ?? null) : [];
-    for (const instance of there) learn(instance.name, ...instance.addresses);
-  }
-  return [...known];
 }

@@ -1,4 +1,4 @@
-import type { Move, NodeUuid, RoleName } from '../domain.ts';
+import type { FailureDomain, Move, NodeUuid, RoleName } from '../domain.ts';
 import type { FailureData } from '../errors.ts';
 
 /** Where one node stands within a deployment. */
@@ -9,6 +9,8 @@ export interface Item {
   readonly uuid: NodeUuid;
   readonly name: string;
   readonly role: RoleName;
+  /** What its machine shares with others that may fail with it, such as a rack; null when that is not known. */
+  readonly failureDomain: FailureDomain | null;
   readonly place: Place;
   /** Forward tries so far, the one under way included. */
   readonly tries: number;
@@ -19,6 +21,8 @@ export interface MigrationOptions {
   /** Nodes on the move at once. */
   readonly window: number;
   readonly windowOf: Readonly<Record<RoleName, number>>;
+  /** Nodes of one failure domain on the move at once; null when there is no such limit. */
+  readonly windowPerFailureDomain: number | null;
   /** Nodes moved alone, first; then the soak. */
   readonly canary: number;
   /** Nodes that may come back with a failure before everything goes back. */
@@ -41,16 +45,27 @@ export const itemsAt = (fleet: Fleet, ...places: Place[]): Item[] =>
 
 export const running = (fleet: Fleet): Item[] => itemsAt(fleet, 'moving', 'going_back');
 
-/** The next node, when the window and its role's window have room for it; the order is never overtaken. */
+/**
+ * The next node, when the window and its role's window have room for it. Only a failure domain that is full is
+ * overtaken, and only by nodes of the same role: the order of roles holds.
+ */
 export function nextInLine(fleet: Fleet, window: number): Item | undefined {
-  const head = fleet.queue[0];
-  const item = head === undefined ? undefined : fleet.items[head];
-  if (item === undefined) return undefined;
+  const head = fleet.items[fleet.queue[0] ?? ''];
+  if (head === undefined) return undefined;
   const now = running(fleet);
-  const ofRole = now.filter((other) => other.role === item.role).length;
-  const roleWindow = fleet.options.windowOf[item.role] ?? window;
-  return now.length < window && ofRole < roleWindow ? item : undefined;
+  const ofRole = now.filter((other) => other.role === head.role).length;
+  const roleWindow = fleet.options.windowOf[head.role] ?? window;
+  if (now.length >= window || ofRole >= roleWindow) return undefined;
+  const most = fleet.options.windowPerFailureDomain;
+  if (most === null) return head;
+  const hasRoom = ({ role, failureDomain }: Item) =>
+    role === head.role && now.filter((other) => mayShareDomain(other.failureDomain, failureDomain)).length < most;
+  return fleet.queue.flatMap((uuid) => fleet.items[uuid] ?? []).find(hasRoom);
 }
+
+/** Who is in an unknown failure domain may be in this very one. */
+export const mayShareDomain = (one: FailureDomain | null, other: FailureDomain | null): boolean =>
+  one === null || other === null || one === other;
 
 /** Canaries go alone. */
 export const forwardWindow = (fleet: Fleet): number =>

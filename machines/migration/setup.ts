@@ -116,7 +116,7 @@ export function migrationSetup(ports: MigrationPorts) {
       reportGate: (_, answer: GateAnswer) =>
         report({ type: 'gate', open: answer.open, reason: answer.open ? '' : answer.reason }),
 
-      /** Starts the head of the queue. */
+      /** Starts the next in line. */
       launch: enqueueActions(({ context, enqueue }) => {
         const item = nextInLine(context, windowNow(context));
         if (item === undefined) return;
@@ -125,7 +125,10 @@ export function migrationSetup(ports: MigrationPorts) {
           direction === 'forward'
             ? { ...item, place: 'moving', tries: item.tries + 1 }
             : { ...item, place: 'going_back', failure: null };
-        enqueue.assign({ queue: context.queue.slice(1), items: place(context, item.uuid, started) });
+        enqueue.assign({
+          queue: context.queue.filter((uuid) => uuid !== item.uuid),
+          items: place(context, item.uuid, started),
+        });
         enqueue.spawnChild('node', {
           id: item.uuid,
           input: { move: moveOf(context.course, item, direction), turned: direction === 'back' },

@@ -1,9 +1,11 @@
-import type { RoleName } from '../../machines/domain.ts';
+import type { FailureDomain, RoleName } from '../../machines/domain.ts';
 import { Failure } from '../../machines/errors.ts';
 import type { Item } from '../../machines/migration/items.ts';
+import { mayShareDomain } from '../../machines/migration/items.ts';
 import type { GateAnswer, GateInput } from '../../machines/migration/setup.ts';
 import type { ApplicationHealth, ApplicationPlugin } from '../../machines/plugin.ts';
 import type { SteadyClock } from '../openstack/clock.ts';
+import type { Known } from './knownNodes.ts';
 import { withPatience } from './patience.ts';
 
 export interface GateDeps {
@@ -15,8 +17,10 @@ export interface GateDeps {
   readonly aliases: (item: Pick<Item, 'uuid' | 'name'>) => readonly string[];
   /** Roles that have a limit of their own. */
   readonly roleLimits: Readonly<Record<RoleName, number>>;
-  /** The role of a member that the application calls so; null when it is no node of ours. */
-  readonly roleOf: (name: string) => RoleName | null;
+  /** Nodes of one failure domain that may be out at once; null when there is no such limit. */
+  readonly failureDomainLimit: number | null;
+  /** What is known of the node that the application calls so. */
+  readonly nodeCalled: (name: string) => Known;
   /** Milliseconds that one question to the application may take. */
   readonly patienceMs: number;
 }
@@ -33,25 +37,30 @@ export async function gate(input: GateInput, deps: GateDeps, signal: AbortSignal
 
 type Leaver = Pick<Item, 'uuid' | 'name' | 'role'>;
 
-/** Whether with `next` no more are out than allowed, in all and of its role, when `out` and whoever else is out count. */
+/**
+ * Whether with `next` no more are out than allowed, in all, of its role and of its failure domain, when `out` and whoever
+ * else is out count.
+ */
 export function room(
   { next, out }: { readonly next: Leaver; readonly out: readonly Leaver[] },
   health: ApplicationHealth,
   deps: Omit<GateDeps, 'plugin' | 'clock' | 'patienceMs'>,
 ): GateAnswer {
-  const others = strangers(health.unavailable ?? [], [...out, next], deps);
-  const full = (count: number, limit: number, what: string): GateAnswer | null => {
-    if (count + 1 <= limit) return null;
-    const names = [...new Set([...out.map(({ name }) => name), ...(health.unavailable ?? [])])];
-    return { open: false, reason: `${count} of at most ${limit} ${what} are out of service: ${names.join(', ')}` };
+  const names = [...out.map(({ name }) => name), ...strangers(health.unavailable ?? [], [...out, next], deps)];
+  const full = (who: () => readonly string[], limit: number | null, what: string): GateAnswer | null => {
+    const counted = limit === null ? [] : who();
+    if (limit === null || counted.length < limit) return null;
+    const are = `${counted.length} of at most ${limit} ${what} are out of service`;
+    return { open: false, reason: `${are}: ${counted.join(', ')}` };
   };
-  const limit = deps.roleLimits[next.role];
-  // Who is out and cannot be told from the nodes that we know may be of this very role: unknown is never no.
-  const maybeOfRole = (name: string) => [next.role, null].includes(deps.roleOf(name));
-  const ofRole = () => out.filter(({ role }) => role === next.role).length + others.filter(maybeOfRole).length;
+  const { failureDomain } = deps.nodeCalled(next.name);
+  // Of whose role or failure domain nothing is known may be of this very one: unknown is never no.
+  const ofRole = () => names.filter((name) => [next.role, null].includes(deps.nodeCalled(name).role));
+  const ofDomain = () => names.filter((name) => mayShareDomain(deps.nodeCalled(name).failureDomain, failureDomain));
   return (
-    full(out.length + others.length, deps.maxUnavailable, 'nodes') ??
-    (limit === undefined ? null : full(ofRole(), limit, `nodes of role ${next.role}`)) ?? { open: true }
+    full(() => names, deps.maxUnavailable, 'nodes') ??
+    full(ofRole, deps.roleLimits[next.role] ?? null, `nodes of role ${next.role}`) ??
+    full(ofDomain, deps.failureDomainLimit, `nodes of ${domainName(failureDomain)}`) ?? { open: true }
   );
 }
 
@@ -142,6 +151,9 @@ function strangers(unavailable: readonly string[], ours: readonly Leaver[], deps
   const known = new Set(ours.flatMap((item) => deps.aliases(item).map((name) => name.toLowerCase())));
   return unavailable.filter((name) => !known.has(name.toLowerCase()));
 }
+
+const domainName = (domain: FailureDomain | null): string =>
+  domain === null ? 'an unknown failure domain' : `failure domain ${domain}`;
 
 const complaint = (health: ApplicationHealth): string =>
   `the application is ${health.health}: ${health.reasons.join('; ') || 'it gives no reason'}`;

@@ -26,6 +26,11 @@ export function describeConfig(config: Config): string {
     '',
     'Deployments:',
     `  at most ${deployment.maxUnavailable} out at once; canary ${deployment.canary}, then healthy for ${formatDuration(deployment.soakMs)}`,
+    ...(deployment.failureDomain.maxUnavailable === null
+      ? []
+      : [
+          `  at most ${deployment.failureDomain.maxUnavailable} of one failure domain (extra.${deployment.failureDomain.extra}) out at once`,
+        ]),
     `  back when more than ${deployment.failureBudget} fail; each node tried ${deployment.nodeAttempts} times`,
     approval.required
       ? `  approval within ${formatDuration(approval.expiresMs)}, ${approval.allowSelf ? 'also by the requester' : 'not by the requester'}`

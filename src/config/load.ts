@@ -152,6 +152,10 @@ function completeDeployment(file: FileContent['deployment'], instance: string | 
   const { approval, verify, retries } = file;
   return {
     maxUnavailable: file.maxUnavailable,
+    failureDomain: {
+      extra: file.failureDomain.extra,
+      maxUnavailable: file.failureDomain.maxUnavailable ?? null,
+    },
     canary: file.canary,
     soakMs: file.soak,
     failureBudget: file.failureBudget,

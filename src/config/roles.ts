@@ -1,3 +1,4 @@
+import type { FailureDomain } from '../../machines/domain.ts';
 import type { RoleConfig, RoleMatch } from './types.ts';
 
 /** What a role can be told by. Null and undefined are "not known", which matches nothing. */
@@ -15,6 +16,12 @@ export interface RoleSubject {
 /** The first role that matches, as the configuration promises; undefined when none does. */
 export function roleOf(roles: readonly RoleConfig[], subject: RoleSubject): RoleConfig | undefined {
   return roles.find((role) => matchesRole(role.match, subject));
+}
+
+/** The failure domain that a node's `extra` tells by `key`: a text or a number; null when there is none. */
+export function failureDomainOf(extra: Readonly<Record<string, unknown>>, key: string): FailureDomain | null {
+  const found = own(extra, key);
+  return typeof found === 'number' || (typeof found === 'string' && found !== '') ? String(found) : null;
 }
 
 /** Whether all criteria of the role hold for a node. */

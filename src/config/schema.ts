@@ -198,6 +198,13 @@ const deadlines = {
 
 const deployment = z.strictObject({
   maxUnavailable: count(1, 'a number of nodes, at least 1').default(1),
+  failureDomain: z
+    .strictObject({
+      extra: text("the entry of a node's extra that tells its failure domain, e.g. rack").default('rack'),
+      maxUnavailable: count(1, 'a number of nodes, at least 1').optional(),
+    })
+    .describe('{ extra: rack, maxUnavailable: 1 }')
+    .prefault({}),
   canary: count(0, 'a number of nodes; 0 for no canary').default(1),
   soak: duration('5m', { zero: true }),
   failureBudget: count(0, 'a number of nodes').default(1),

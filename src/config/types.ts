@@ -87,6 +87,7 @@ export interface ApplicationConfig {
 
 export interface DeploymentConfig {
   readonly maxUnavailable: number;
+  readonly failureDomain: FailureDomainConfig;
   readonly canary: number;
   readonly soakMs: number;
   readonly failureBudget: number;
@@ -101,6 +102,14 @@ export interface DeploymentConfig {
   readonly instance: string | null;
   /** Per step, in milliseconds. */
   readonly deadlinesMs: Readonly<Record<Step, number>>;
+}
+
+/** Machines that may fail together, such as those of a rack. */
+export interface FailureDomainConfig {
+  /** The entry of a node's `extra` that tells its failure domain. */
+  readonly extra: string;
+  /** Null: only the limits of the deployment and of the role hold. */
+  readonly maxUnavailable: number | null;
 }
 
 export interface SlackConfig {

@@ -218,11 +218,12 @@ export class Crew {
     };
     const windowOf: Record<string, number> = {};
     for (const role of config.roles) if (role.maxUnavailable !== null) windowOf[role.name] = role.maxUnavailable;
-    const { canary, failureBudget, nodeAttempts } = config.deployment;
+    const { canary, failureBudget, nodeAttempts, failureDomain } = config.deployment;
+    const windowPerFailureDomain = failureDomain.maxUnavailable;
     job.run = startRun({
       record,
       items,
-      options: { canary, failureBudget, nodeAttempts, windowOf },
+      options: { canary, failureBudget, nodeAttempts, windowOf, windowPerFailureDomain },
       ports: (told) => this.#deps.ports(record, told),
       listener,
       clock: this.#deps.clock,

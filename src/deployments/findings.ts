@@ -1,4 +1,5 @@
 import type { DeploymentId, NodeFacts } from '../../machines/domain.ts';
+import { failureDomainOf } from '../config/roles.ts';
 import type { DeploymentConfig, RoleConfig } from '../config/types.ts';
 import { isEnded } from '../store/state.ts';
 import type { DeepReadonly, StoredDeployment, StoredResult, StoreState } from '../store/types.ts';
@@ -21,7 +22,7 @@ export interface Findings {
 export interface FindingsDeps {
   readonly configured: readonly string[];
   readonly roles: readonly Pick<RoleConfig, 'name'>[];
-  readonly deployment: Pick<DeploymentConfig, 'maxUnavailable'>;
+  readonly deployment: Pick<DeploymentConfig, 'maxUnavailable' | 'failureDomain'>;
   readonly by: Actor;
   readonly now: number;
   /** Why the store itself is known to be older than it should be; null when nothing says so. */
@@ -118,18 +119,25 @@ const DECIDE = 'Nothing moves until somebody decides.';
 function rebuilt(marks: MarkedDeployment, pair: PairSight, deps: FindingsDeps): StoredDeployment {
   const { id, epoch, source, target } = marks;
   const arrived = arrivedOf(pair, marks);
+  const { maxUnavailable, failureDomain } = deps.deployment;
+  const domainOf = ({ extra }: Pick<NodeFacts, 'extra'>) => failureDomainOf(extra, failureDomain.extra);
   const nodes = inOrder(
     [
-      ...marks.nodes.map(({ uuid, name, role }) => ({ uuid, name, role })),
+      ...marks.nodes.map((node) => ({
+        uuid: node.uuid,
+        name: node.name,
+        role: node.role,
+        failureDomain: domainOf(node),
+      })),
       ...arrived.map((node) => ({
         uuid: node.uuid,
         name: nameOf(node),
         role: roleOf(pair, target, node, id) ?? deps.roles[0]?.name ?? 'unknown',
+        failureDomain: domainOf(node),
       })),
     ],
     deps.roles,
   );
-  const { maxUnavailable } = deps.deployment;
   const under = new Set(marks.nodes.map(({ uuid }) => uuid));
   const { now } = deps;
   return {

@@ -16,6 +16,8 @@ export interface MarkedNode {
   readonly uuid: NodeUuid;
   readonly name: string;
   readonly role: string;
+  /** Of its definition. */
+  readonly extra: NodeFacts['extra'];
   readonly seenIn: readonly ControlPlaneName[];
   /** It was claimed where it had arrived: only a deployment that takes its nodes back does that. */
   readonly comingBack: boolean;
@@ -96,6 +98,7 @@ function gather(
     uuid: node.uuid,
     name: node.name ?? known?.name ?? node.uuid,
     role: marker.role,
+    extra: node.extra,
     seenIn: [...(known?.seenIn ?? []), at],
     comingBack: known?.comingBack === true || marker.instance?.at === marker.target,
   });

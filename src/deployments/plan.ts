@@ -6,8 +6,8 @@ import type { Catalogue } from '../actors/catalogue.ts';
 import type { SecretsOf } from '../actors/definitions.ts';
 import { APPLICATION_PATIENCE_MS, withPatience } from '../actors/patience.ts';
 import type { Survey } from '../actors/survey.ts';
-import { roleOf } from '../config/roles.ts';
-import type { RoleConfig } from '../config/types.ts';
+import { failureDomainOf, roleOf } from '../config/roles.ts';
+import type { FailureDomainConfig, RoleConfig } from '../config/types.ts';
 import type { SteadyClock } from '../openstack/clock.ts';
 import type { ControlPlane } from '../openstack/control-plane.ts';
 import { OpenStackError, toFailure } from '../openstack/errors.ts';
@@ -21,6 +21,7 @@ import type { PlannedNode, PlanProblem, PlanView } from './types.ts';
 export interface PlanDeps {
   readonly controlPlanes: ReadonlyMap<ControlPlaneName, ControlPlane>;
   readonly roles: readonly RoleConfig[];
+  readonly failureDomain: FailureDomainConfig;
   readonly secrets: SecretsOf;
   readonly survey: Survey;
   readonly catalogue: Catalogue;
@@ -66,7 +67,8 @@ export async function makePlan(question: PlanQuestion, deps: PlanDeps): Promise<
   problems.push(...targetProblems.problems);
   if (moving.length === 0 && problems.length === 0) problems.push(noNodes(question, excluded));
 
-  const nodes = inOrder(moving, deps.roles);
+  const nodes = inOrder(moving, deps);
+  problems.push(...unknownDomains(nodes, source, deps.failureDomain));
   const plan = {
     source,
     target,
@@ -82,19 +84,47 @@ export async function makePlan(question: PlanQuestion, deps: PlanDeps): Promise<
   return { plan: { ...plan, digest: digestOf(plan) }, problems };
 }
 
-/** Roles as configured, then failure domain (rack), then name: the same world gives the same order. */
-function inOrder(candidates: readonly Candidate[], roles: readonly RoleConfig[]): PlannedNode[] {
+/** Roles as configured, then failure domain, then name: the same world gives the same order. */
+function inOrder(
+  candidates: readonly Candidate[],
+  { roles, failureDomain }: Pick<PlanDeps, 'roles' | 'failureDomain'>,
+): PlannedNode[] {
   const rank = new Map(roles.map((role, index) => [role.name, index]));
-  const domain = ({ node }: Candidate) => String(node.extra['rack'] ?? '');
-  const name = ({ node }: Candidate) => node.name ?? node.uuid;
-  return [...candidates]
+  return candidates
+    .map(({ node, role }) => ({
+      uuid: node.uuid,
+      name: node.name ?? node.uuid,
+      role: role.name,
+      failureDomain: failureDomainOf(node.extra, failureDomain.extra),
+    }))
     .sort(
       (a, b) =>
-        (rank.get(a.role.name) ?? 0) - (rank.get(b.role.name) ?? 0) ||
-        compare(domain(a), domain(b)) ||
-        compare(name(a), name(b)),
-    )
-    .map((candidate) => ({ uuid: candidate.node.uuid, name: name(candidate), role: candidate.role.name }));
+        (rank.get(a.role) ?? 0) - (rank.get(b.role) ?? 0) ||
+        compare(a.failureDomain ?? '', b.failureDomain ?? '') ||
+        compare(a.name, b.name),
+    );
+}
+
+/** A limit that nobody could keep is told before anything moves. */
+function unknownDomains(
+  nodes: readonly PlannedNode[],
+  source: ControlPlaneName,
+  { extra, maxUnavailable }: FailureDomainConfig,
+): PlanProblem[] {
+  const unknown = nodes.filter(({ failureDomain }) => failureDomain === null).map(({ name }) => name);
+  if (maxUnavailable === null || unknown.length === 0) return [];
+  const [first = ''] = unknown;
+  return [
+    {
+      field: `${source}.extra.${extra}`,
+      message:
+        `The failure domain of ${listed(unknown)} is not known (no name in extra.${extra}), ` +
+        `and at most ${maxUnavailable} of each may be out at once.`,
+      remedy:
+        `Tell it, e.g. openstack --os-cloud ${source} baremetal node set --extra ${extra}=NAME ${first}, ` +
+        'or leave deployment.failureDomain.maxUnavailable out.',
+    },
+  ];
 }
 
 const compare = (a: string, b: string): number => a.localeCompare(b, 'en', { numeric: true });

@@ -1,6 +1,6 @@
 import { createActor } from 'xstate';
 import type { Move, NodeUuid } from '../../machines/domain.ts';
-import type { Item } from '../../machines/migration/items.ts';
+import type { Item, MigrationOptions } from '../../machines/migration/items.ts';
 import { createMigrationMachine } from '../../machines/migration/machine.ts';
 import type { MigrationOutput, MigrationPorts, MigrationReport } from '../../machines/migration/setup.ts';
 import type { NodeReport } from '../../machines/node/setup.ts';
@@ -22,7 +22,7 @@ export interface RunListener {
 export interface RunSetup {
   readonly record: DeepReadonly<StoredDeployment>;
   readonly items: readonly Item[];
-  readonly options: { canary: number; failureBudget: number; nodeAttempts: number; windowOf: Record<string, number> };
+  readonly options: Omit<MigrationOptions, 'window'>;
   /** Ports of the machines for this run; what they tell goes to this listener. */
   readonly ports: (listener: RunListener) => MigrationPorts;
   readonly listener: RunListener;

@@ -1,4 +1,4 @@
-import type { ControlPlaneName, DeploymentId, NodeUuid, RoleName, Step } from '../../machines/domain.ts';
+import type { ControlPlaneName, DeploymentId, FailureDomain, NodeUuid, RoleName, Step } from '../../machines/domain.ts';
 import type { FailureData } from '../../machines/errors.ts';
 
 /**
@@ -126,6 +126,8 @@ export interface PlannedNode {
   readonly uuid: NodeUuid;
   readonly name: string;
   readonly role: RoleName;
+  /** What its machine shares with others that may fail with it, such as a rack; null when its definition tells nothing. */
+  readonly failureDomain: FailureDomain | null;
 }
 
 /** DESIGN section 6. */
@@ -172,7 +174,7 @@ export interface DeploymentView {
 
 export type NodePlace = 'waiting' | 'moving' | 'moved' | 'going_back' | 'back' | 'stuck';
 
-export interface NodeView extends PlannedNode {
+export interface NodeView extends Omit<PlannedNode, 'failureDomain'> {
   readonly place: NodePlace;
   /** The step under way, or the one it stopped at. */
   readonly step: Step | null;

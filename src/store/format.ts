@@ -2,7 +2,7 @@ import { storeStateSchema } from './state.ts';
 import type { StoreState } from './types.ts';
 
 /** The format that is written. */
-export const FORMAT = 2;
+export const FORMAT = 3;
 
 /** What a file holds beside the state: how often the store has been written, which tells an older copy from a newer one. */
 export interface StoreFile {
@@ -22,6 +22,8 @@ type Json = Record<string, unknown>;
 const MIGRATIONS: Readonly<Record<number, (content: Json) => Json>> = {
   // Format 1 did not count its writes.
   1: (content) => ({ ...content, format: 2, writes: 0 }),
+  // Format 2 did not know failure domains: those of its nodes are not known.
+  2: (content) => ({ ...content, format: 3, deployments: each(content['deployments'], withoutDomains) }),
 };
 
 /** Reads what is in a file, bringing older formats up to date; nothing is guessed about what it cannot make sense of. */
@@ -71,6 +73,15 @@ export function storeFileText(state: StoreState, writes: number): string {
   const { format, ...rest } = state;
   return `${JSON.stringify({ format, writes, ...rest }, null, 1)}\n`;
 }
+
+const withoutDomains = (deployment: Json): Json => ({
+  ...deployment,
+  nodes: each(deployment['nodes'], (node) => ({ ...node, failureDomain: null })),
+});
+
+/** What is not as it should be stays so, for the schema to complain about. */
+const each = (list: unknown, change: (entry: Json) => Json): unknown =>
+  Array.isArray(list) ? list.map((entry) => (isObject(entry) ? change(entry) : entry)) : list;
 
 const isObject = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

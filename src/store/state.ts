@@ -48,7 +48,7 @@ const deployment = z.strictObject({
   requestedBy: actor,
   requestedAt: time,
   options: z.strictObject({ maxUnavailable: z.number().int().positive(), nodes: z.array(z.string()).nullable() }),
-  nodes: z.array(z.strictObject({ uuid: text, name: z.string(), role: text })),
+  nodes: z.array(z.strictObject({ uuid: text, name: z.string(), role: text, failureDomain: text.nullable() })),
   excluded: z.array(z.strictObject({ uuid: text, name: z.string(), reason: z.string() })),
   digest: text,
   approval: z.strictObject({ by: actor, at: time }).nullable(),
@@ -70,7 +70,7 @@ const deployment = z.strictObject({
  * to write.
  */
 export const storeStateSchema = z.strictObject({
-  format: z.literal(2),
+  format: z.literal(3),
   epoch: z.number().int().nonnegative(),
   installation: text.optional(),
   locks: z.array(lock).check(unique((entry) => entry.id)),
@@ -96,7 +96,7 @@ function unique<T>(key: (entry: T) => string) {
 
 /** The state before anything has happened. */
 export function emptyState(): StoreState {
-  return { format: 2, epoch: 0, locks: [], deployments: [] };
+  return { format: 3, epoch: 0, locks: [], deployments: [] };
 }
 
 /** Whether a deployment has ended, i.e. belongs to the history. */

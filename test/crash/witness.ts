@@ -22,6 +22,7 @@ export class Witness implements Watched {
   readonly planes: Watched['planes'];
   readonly mirrors: ReadonlyMap<string, Mirror>;
   readonly roles: ReadonlyMap<string, string>;
+  readonly racks: ReadonlyMap<string, string>;
   readonly blamed = new Set<string>();
   readonly options = {};
   readonly time = { now: () => Date.now() };
@@ -50,6 +51,7 @@ export class Witness implements Watched {
     this.mirrors = new Map(this.planes.map((plane) => [plane.name, new Mirror(plane)]));
     const nodes = [...this.mirror('cp1').nodes.values()];
     this.roles = new Map(nodes.map((node) => [node.uuid, String(node.extra['role'] ?? '')]));
+    this.racks = new Map(nodes.map((node) => [node.uuid, String(node.extra['rack'] ?? '')]));
     for (const { uuid } of nodes) {
       const name = this.mirror('cp1').instanceOn(uuid)?.name;
       if (name !== undefined) this.#byHost.set(name, uuid);

@@ -13,12 +13,20 @@ import {
 } from '../../machines/migration/items.ts';
 
 const FAILURE: FailureData = { reason: 'no_valid_host', next: 'retry', message: 'No valid host was found.' };
-const OPTIONS: MigrationOptions = { window: 2, windowOf: {}, canary: 0, failureBudget: 1, nodeAttempts: 2 };
+const OPTIONS: MigrationOptions = {
+  window: 2,
+  windowOf: {},
+  windowPerFailureDomain: null,
+  canary: 0,
+  failureBudget: 1,
+  nodeAttempts: 2,
+};
 
 const item = (uuid: string, place: Place = 'waiting', more: Partial<Item> = {}): Item => ({
   uuid,
   name: `node-${uuid}`,
   role: 'worker',
+  failureDomain: null,
   place,
   tries: place === 'waiting' ? 0 : 1,
   failure: null,
@@ -46,6 +54,39 @@ describe('the line', () => {
     const options = { ...OPTIONS, window: 3, windowOf: { master: 1 } };
     const items = [item('a', 'moving', { role: 'master' }), item('b', 'waiting', { role: 'master' }), item('c')];
     expect(nextInLine(fleet(items, { options }), 3)).toBeUndefined();
+  });
+
+  describe('with a limit for each failure domain', () => {
+    const options = { ...OPTIONS, window: 3, windowPerFailureDomain: 1 };
+    const next = (...items: Item[]) => nextInLine(fleet(items, { options }), 3)?.uuid;
+    const inRack = (uuid: string, failureDomain: string | null, place?: Place, role = 'worker') =>
+      item(uuid, place, { failureDomain, role });
+
+    it('passes over a domain that is full, in the order of the line', () => {
+      const line = [inRack('b', 'r1'), inRack('c', 'r2'), inRack('d', 'r3')];
+      expect(next(inRack('a', 'r1', 'moving'), ...line)).toBe('c');
+      expect(next(inRack('a', 'r1', 'going_back'), ...line)).toBe('c');
+      expect(next(inRack('a', 'r4', 'moving'), ...line)).toBe('b');
+      expect(next(inRack('a', 'r1', 'moving'), inRack('b', 'r1'))).toBeUndefined();
+      expect(nextInLine(fleet([inRack('a', 'r1', 'moving'), inRack('b', 'r2')], { options }), 1)).toBeUndefined();
+    });
+
+    it('lets no other role pass', () => {
+      expect(next(inRack('a', 'r1', 'moving'), inRack('b', 'r1'), inRack('m', 'r2', 'waiting', 'master'))).toBe(
+        undefined,
+      );
+    });
+
+    it('takes a node of an unknown domain to be in each of them', () => {
+      expect(next(inRack('a', null, 'moving'), inRack('b', 'r1'), inRack('c', null))).toBeUndefined();
+      expect(next(inRack('a', 'r1', 'moving'), inRack('b', null), inRack('c', 'r2'))).toBe('c');
+    });
+
+    it('counts as many as the limit says', () => {
+      const two = { ...options, windowPerFailureDomain: 2 };
+      const items = [inRack('a', 'r1', 'moving'), inRack('b', 'r1'), inRack('c', 'r2')];
+      expect(nextInLine(fleet(items, { options: two }), 3)?.uuid).toBe('b');
+    });
   });
 
   it('is empty at its end', () => {

@@ -192,8 +192,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'only own nodes count against the ceiling',
     file: 'src/actors/gate.ts',
-    find: "full(out.length + others.length, deps.maxUnavailable, 'nodes') ??",
-    replace: "full(out.length, deps.maxUnavailable, 'nodes') ??",
+    find: "full(() => names, deps.maxUnavailable, 'nodes') ??",
+    replace: "full(() => out.map(({ name }) => name), deps.maxUnavailable, 'nodes') ??",
     foundBy: [CEILING],
   },
   {
@@ -207,8 +207,22 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the limit of a role is forgotten',
     file: 'src/actors/gate.ts',
-    find: `(limit === undefined ? null : full(ofRole(), limit, \`nodes of role \${next.role}\`))`,
-    replace: '(limit === undefined || ofRole() < 0 ? null : null)',
+    find: 'full(ofRole, deps.roleLimits[next.role] ?? null,',
+    replace: 'full(ofRole, null,',
+    foundBy: [CEILING],
+  },
+  {
+    name: 'the limit of a failure domain counts own nodes only',
+    file: 'src/actors/gate.ts',
+    find: 'full(ofDomain, deps.failureDomainLimit,',
+    replace: 'full(ofDomain, null,',
+    foundBy: [CEILING],
+  },
+  {
+    name: 'each node is taken for a failure domain of its own',
+    file: 'src/deployments/plan.ts',
+    find: 'failureDomain: failureDomainOf(node.extra, failureDomain.extra),',
+    replace: 'failureDomain: node.uuid,',
     foundBy: [CEILING],
   },
   {

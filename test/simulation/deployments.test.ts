@@ -73,6 +73,81 @@ describe('a whole deployment', () => {
   });
 });
 
+describe('a limit for each failure domain', () => {
+  const limited = (maxUnavailable: number | null) => ({
+    nodes: 7,
+    deployment: { maxUnavailable: 3, canary: 0, failureDomain: { extra: 'rack', maxUnavailable } },
+  });
+  /** The racks of those who are out, at every moment at which one more went out. */
+  const watched = (options: ConstructorParameters<typeof World>[0]) => {
+    const outs: string[] = [];
+    const world = new World({
+      ...options,
+      invariants: [
+        (each) => ({
+          name: 'racks',
+          member: ({ before, after }) => {
+            if (!serves(before) || serves(after)) return;
+            const out = each.application.members().filter((member) => !serves(member));
+            outs.push(
+              out
+                .map(({ uuid }) => each.racks.get(uuid))
+                .sort()
+                .join(' '),
+            );
+          },
+        }),
+      ],
+    });
+    return { world, outs };
+  };
+  const twice = (out: string) => new Set(out.split(' ')).size < out.split(' ').length;
+
+  it('takes nodes from other racks meanwhile, and masters still last', async () => {
+    const { world, outs } = watched(limited(1));
+    await world.start();
+    expect(await play(world)).toBe('completed');
+    expect(outs.filter(twice)).toEqual([]);
+    // Three at once there are, for racks that have two each.
+    expect(outs.some((out) => out.split(' ').length === 3)).toBe(true);
+    const claims = world.writes.filter(({ write, at: plane }) => write === 'mark' && plane === 'cp1');
+    expect(claims.map(({ node }) => world.roles.get(node ?? '')).at(-1)).toBe('hadoop-master');
+  });
+
+  it('that is not there lets nodes of one rack go together', async () => {
+    const { world, outs } = watched(limited(null));
+    await world.start();
+    expect(await play(world)).toBe('completed');
+    expect(outs.some(twice)).toBe(true);
+  });
+
+  it('holds on the way back, too', async () => {
+    const { world, outs } = watched(limited(1));
+    await world.start();
+    expect(await play(world, { key: 'first', abortAfter: 5 })).toBe('rolled_back');
+    expect(outs.filter(twice)).toEqual([]);
+  });
+
+  it('counts who is out without Ephyra: of that rack nobody leaves, and people are told', async () => {
+    const world = await started({
+      nodes: 4,
+      masters: 0,
+      deployment: { maxUnavailable: 3, canary: 0, failureDomain: { extra: 'rack', maxUnavailable: 1 } },
+    });
+    const told: string[] = [];
+    world.ephyra.onChange((change) => {
+      if (change.kind === 'deployment' && change.event.type === 'gate') told.push(change.event.reason);
+    });
+    // Not of the deployment: its rack is known all the same.
+    world.application.operate(world.uuid('node-03'), 'out');
+    expect(await play(world, { options: { nodes: ['node-01', 'node-02', 'node-04'] } })).toBe('stopped');
+    expect(at(world, 'cp2')).toBe(2);
+    expect(told).toContainEqual(
+      expect.stringMatching(/^1 of at most 1 nodes of failure domain r2 are out of service: \S+$/),
+    );
+  });
+});
+
 describe('a node that fails', () => {
   it('is rolled back by itself, tried again and moved', async () => {
     const world = await started({ deployment: { retries: { attempts: 2, backoffMs: 500, maxBackoffMs: 1_000 } } });

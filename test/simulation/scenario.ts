@@ -64,6 +64,7 @@ export function scenarioOf(seed: number): Scenario {
   const masters = random.pick([0, 1, 2]);
   const trouble = random.pick([0, 1, 1, 2, 2, 3]);
   const window = random.between(1, 3);
+  const racks = random.fork('racks');
   const lastsMs = 60_000 + (nodes * 60_000) / window;
   const span = () => random.between(0, Math.round(lastsMs));
   const some = (most: number) => (trouble === 0 ? 0 : random.between(0, Math.round((most * trouble) / 2)));
@@ -77,6 +78,7 @@ export function scenarioOf(seed: number): Scenario {
       masters,
       deployment: {
         maxUnavailable: window,
+        ...(racks.chance(0.3) ? { failureDomain: { extra: 'rack', maxUnavailable: 1 } } : {}),
         canary: random.between(0, 2),
         failureBudget: random.between(0, 2),
         nodeAttempts: random.between(1, 3),

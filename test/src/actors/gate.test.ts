@@ -18,7 +18,12 @@ function stage(answers: (now: number) => Promise<ApplicationHealth> | Applicatio
     maxUnavailable: 2,
     aliases: ({ uuid, name }) => [uuid, name, `${name}.example`],
     roleLimits: {},
-    roleOf: (name) => (name.startsWith('m') ? 'master' : name.startsWith('w') ? 'worker' : null),
+    failureDomainLimit: null,
+    // "w2-r1" is a worker in rack r1.
+    nodeCalled: (name) => ({
+      role: name.startsWith('m') ? 'master' : name.startsWith('w') ? 'worker' : null,
+      failureDomain: name.split('-')[1] ?? null,
+    }),
     patienceMs: 1_000,
     ...more,
   };
@@ -101,6 +106,28 @@ describe('the gate', () => {
     expect(await ask({ ...HEALTHY, unavailable: ['nobody knows'] }, limits)).toMatchObject({ open: false });
     expect(await ask(HEALTHY, limits, item('w2'))).toMatchObject({ open: false });
     expect(await ask(HEALTHY, limits, item('m2', 'master'))).toEqual({ open: true });
+  });
+
+  it('keeps the limit of a failure domain, counting who may be in it', async () => {
+    const limits = { maxUnavailable: 9, failureDomainLimit: 1 };
+    const askFor = (next: string, unavailable: string[], ...out: ReturnType<typeof item>[]) => {
+      const { deps, settle } = stage(() => ({ ...HEALTHY, unavailable }), limits);
+      return settle(gate(input(item(next), ...out), deps, signal));
+    };
+    expect(await askFor('w1-r1', [])).toEqual({ open: true });
+    expect(await askFor('w1-r1', ['w9-r2'], item('w2-r3'))).toEqual({ open: true });
+    expect(await askFor('w1-r1', ['w9-r2', 'm9-r1'])).toEqual({
+      open: false,
+      reason: '1 of at most 1 nodes of failure domain r1 are out of service: m9-r1',
+    });
+    expect(await askFor('w1-r1', [], item('w2-r1'))).toMatchObject({ open: false });
+    expect(await askFor('w1-r1', ['w9'])).toMatchObject({ open: false });
+    expect(await askFor('w1', ['w9-r2'])).toMatchObject({
+      open: false,
+      reason: '1 of at most 1 nodes of an unknown failure domain are out of service: w9-r2',
+    });
+    // The node itself may be out already.
+    expect(await askFor('w1-r1', ['w1-r1'])).toEqual({ open: true });
   });
 });
 

@@ -52,6 +52,7 @@ describe('the example configuration', () => {
     expect(claims()).toEqual({
       bmcSecrets: config.controlPlanes[0]?.bmcSecrets,
       maxUnavailable: `${deployment.maxUnavailable}`,
+      extra: deployment.failureDomain.extra,
       canary: `${deployment.canary}`,
       soak: formatDuration(deployment.soakMs),
       failureBudget: `${deployment.failureBudget}`,
@@ -71,6 +72,7 @@ describe('the example configuration', () => {
     });
     expect(config.store).toBe('/etc/ephyra/data/ephyra.json');
     expect(config.roles[0]?.maxUnavailable).toBeNull();
+    expect(deployment.failureDomain.maxUnavailable).toBeNull();
   });
 
   test('shows the default deadline of every step', () => {

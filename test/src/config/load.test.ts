@@ -482,6 +482,19 @@ describe('what concerns several keys', () => {
     ]);
   });
 
+  test('a limit for failure domains is shown with the place that names them', () => {
+    const deployment = (entry: string) => `${LEAST}deployment: { failureDomain: { ${entry} } }\n`;
+    const config = load(deployment('extra: room, maxUnavailable: 2'));
+    expect(config.deployment.failureDomain).toEqual({ extra: 'room', maxUnavailable: 2 });
+    expect(describeConfig(config)).toContain('  at most 2 of one failure domain (extra.room) out at once\n');
+    expect(describeConfig(load(LEAST))).not.toContain('failure domain');
+    expect(one(deployment('maxUnavailable: 0'))).toEqual([
+      ['deployment.failureDomain.maxUnavailable', 'must be at least 1'],
+    ]);
+    expect(one(deployment('extra: ""'))).toEqual([['deployment.failureDomain.extra', 'is empty']]);
+    expect(one(deployment('rack: r1'))).toEqual([['deployment.failureDomain.rack', 'unknown key']]);
+  });
+
   test('times must fit into one another', () => {
     const deployment = (entry: string) => `${LEAST}deployment: { ${entry} }\n`;
     expect(one(deployment('maxUnavailable: 2, canary: 3'))).toEqual([

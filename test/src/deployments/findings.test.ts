@@ -64,7 +64,7 @@ function judge(records: StoredDeployment[], pair: PairSight, behind: string | nu
   return findingsOf(state({ deployments: records }), pair, {
     configured: ['cp1', 'cp2', 'cp3'],
     roles: [{ name: 'worker' }, { name: 'master' }],
-    deployment: { maxUnavailable: 3 },
+    deployment: { maxUnavailable: 3, failureDomain: { extra: 'rack', maxUnavailable: null } },
     by: SYSTEM,
     now: NOW,
     behind,
@@ -107,14 +107,26 @@ describe('a deployment that only the marks know', () => {
     });
     // By roles as configured, then by name; what has neither begun nor arrived is not in it.
     expect(found[0]?.nodes).toEqual([
-      { uuid: 'n-2', name: 'node-02', role: 'worker' },
-      { uuid: 'n-3', name: 'node-03', role: 'worker' },
-      { uuid: 'n-1', name: 'node-01', role: 'master' },
+      { uuid: 'n-2', name: 'node-02', role: 'worker', failureDomain: null },
+      { uuid: 'n-3', name: 'node-03', role: 'worker', failureDomain: null },
+      { uuid: 'n-1', name: 'node-01', role: 'master', failureDomain: null },
     ]);
     expect(found[0]?.results.map(({ uuid, place }) => `${uuid} ${place}`)).toEqual([
       'n-2 moved',
       'n-3 moving',
       'n-1 moving',
+    ]);
+  });
+
+  it('has the failure domains that the definitions tell, wherever the nodes are', () => {
+    const there = pairOf(
+      { nodes: [node(1, mark({}), { extra: { rack: 'r1' } })] },
+      { nodes: [node(2, null, { extra: { rack: 7 } })], instances: [booted(2)] },
+    );
+    const [found] = judge([], there).found;
+    expect(found?.nodes.map(({ name, failureDomain }) => `${name} ${failureDomain}`)).toEqual([
+      'node-01 r1',
+      'node-02 7',
     ]);
   });
 

@@ -51,6 +51,36 @@ describe('a plan', () => {
     expect(plan?.digest).toMatch(/^[0-9a-f]{12}$/);
   });
 
+  it('has the failure domain of each node', async () => {
+    const { plan } = await planned(() => undefined, { nodes: 3 });
+    expect(plan?.nodes.map(({ name, failureDomain }) => `${name} ${failureDomain}`)).toEqual([
+      'node-02 r1',
+      'node-03 r2',
+      'node-01 r1',
+    ]);
+  });
+
+  it('is refused when a limit for failure domains holds and one is not known', async () => {
+    const forget = (world: World, meddler: Meddler) =>
+      void meddler.request('cp1', 'ironic', 'PATCH', `/v1/nodes/${world.uuid('node-02')}`, [
+        { op: 'remove', path: '/extra/rack' },
+      ]);
+    const limited = (maxUnavailable: number | null) => ({
+      deployment: { failureDomain: { extra: 'rack', maxUnavailable } },
+    });
+    expect((await planned(forget, limited(null))).plan?.nodes[0]).toMatchObject({
+      name: 'node-02',
+      failureDomain: null,
+    });
+    expectProblem(
+      await planned(forget, limited(1)),
+      'cp1.extra.rack',
+      /^The failure domain of node-02 is not known \(no name in extra\.rack\), and at most 1 of each may be out/,
+      /baremetal node set --extra rack=NAME node-02, or leave deployment\.failureDomain\.maxUnavailable out/,
+    );
+    expect((await planned(() => undefined, limited(1))).problems).toEqual([]);
+  });
+
   it('is the same for the same world, and another for another', async () => {
     const digest = async (options: WorldOptions) => (await planned(() => undefined, options)).plan?.digest;
     expect(await digest({ nodes: 4 })).toBe(await digest({ nodes: 4, seed: 9 }));

@@ -12,6 +12,7 @@ const item = (place: Item['place'], changes: Partial<Item> = {}): Item => ({
   uuid: 'n-1',
   name: 'node-01',
   role: 'worker',
+  failureDomain: null,
   place,
   tries: 1,
   failure: null,

@@ -453,7 +453,7 @@ describe('locks, plans and refusals', () => {
         },
       ),
     );
-    const planned = fc.record({ uuid: fc.uuid(), name: outside, role: outside });
+    const planned = fc.record({ uuid: fc.uuid(), name: outside, role: outside, failureDomain: fc.option(outside) });
     fc.assert(
       fc.property(
         fc.array(planned, { maxLength: 5 }),

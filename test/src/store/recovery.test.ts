@@ -204,7 +204,9 @@ describe('a change that the disk takes and does not keep', () => {
 describe('an older format', () => {
   const old = () => {
     const { format: _, ...state } = emptyState();
-    return { format: 1, ...state, epoch: 5, locks: [lock('l-1')], deployments: [deployment('d-1')] };
+    const { nodes, ...record } = deployment('d-1');
+    const plain = nodes.map(({ failureDomain: _, ...node }) => node);
+    return { format: 1, ...state, epoch: 5, locks: [lock('l-1')], deployments: [{ ...record, nodes: plain }] };
   };
 
   test('is brought up to date, and a copy of the file stays as it was', async () => {
@@ -212,14 +214,17 @@ describe('an older format', () => {
     const text = JSON.stringify(old());
     writeFileSync(path, text);
     const store = await open(path);
-    expect(store.read()).toEqual({ ...old(), format: 2 });
+    // Of failure domains it did not know: nothing is made up about them.
+    const [record] = old().deployments;
+    const nodes = record?.nodes.map((node) => ({ ...node, failureDomain: null }));
+    expect(store.read()).toEqual({ ...old(), format: 3, deployments: [{ ...record, nodes }] });
     expect(store.behind).toBeNull();
     // Opened only, the file is as it was: the older version can still be started again.
     expect(readFileSync(path, 'utf8')).toBe(text);
     await store.update((draft) => draft.locks.push(lock('l-2')));
     await store.update((draft) => draft.locks.push(lock('l-3')));
     await store.close();
-    expect(json(path)).toMatchObject({ format: 2, writes: 2, epoch: 5 });
+    expect(json(path)).toMatchObject({ format: 3, writes: 2, epoch: 5 });
     expect(readFileSync(`${path}.format-1`, 'utf8')).toBe(text);
   });
 
@@ -243,10 +248,28 @@ describe('an older format', () => {
     expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual(old());
   });
 
-  test('with something wrong in it is not made up to date', async () => {
+  test('that counts its writes goes on counting', async () => {
     const path = freshPath();
-    writeFileSync(path, JSON.stringify({ ...old(), locks: 'none' }));
-    expect(await storeErrorOf(open(path))).toMatchObject({ code: 'corrupt' });
+    writeFileSync(path, JSON.stringify({ ...old(), format: 2, writes: 7 }));
+    const store = await open(path);
+    expect(store.read().deployments[0]?.nodes[0]?.failureDomain).toBeNull();
+    await store.update((draft) => draft.locks.push(lock('l-2')));
+    await store.close();
+    expect(json(path)).toMatchObject({ format: 3, writes: 8 });
+    expect(JSON.parse(readFileSync(`${path}.format-2`, 'utf8'))).toMatchObject({ format: 2, writes: 7 });
+  });
+
+  test.each([
+    ['locks', { locks: 'none' }],
+    ['deployments', { deployments: null }],
+    ['deployments', { deployments: [null] }],
+    ['deployments', { deployments: [{ nodes: {} }] }],
+  ])('with something wrong in its %s is not made up to date', async (field, wrong) => {
+    const path = freshPath();
+    writeFileSync(path, JSON.stringify({ ...old(), ...wrong }));
+    const error = await storeErrorOf(open(path));
+    expect(error).toMatchObject({ code: 'corrupt' });
+    expect(error.message).toContain(field);
     expect(existsSync(`${path}.format-1`)).toBe(false);
   });
 });

@@ -1,10 +1,10 @@
-import type { MemberChange } from '../world/application.ts';
+import type { Member, MemberChange } from '../world/application.ts';
 import { serves } from '../world/application.ts';
 import type { Invariant, Watched } from './invariant.ts';
 
 /**
- * Invariant 4: Ephyra takes no node out of the application when with it more would be out than allowed, counting every
- * node that is out for any reason. (Others may break the ceiling; Ephyra may not add to it. Who went out after the
+ * Invariant 4: Ephyra takes no node out of the application when with it more would be out than allowed - in all, of its
+ * role, of its failure domain -, counting every node that is out for any reason. (Others may break the ceiling; Ephyra may not add to it. Who went out after the
  * application's last word before Ephyra asked does not count: nobody can know that.)
  */
 export class UnavailabilityCeiling implements Invariant {
@@ -29,13 +29,17 @@ export class UnavailabilityCeiling implements Invariant {
       const unknown = member.uuid !== after.uuid && (this.#outSince.get(member.uuid) ?? 0) > knownAt;
       return !serves(member) && !unknown;
     });
-    const limit = record.options.maxUnavailable;
+    const { roles, racks, options } = this.#world;
+    const sameAs = (of: ReadonlyMap<string, string>) => out.filter(({ uuid }) => of.get(uuid) === of.get(after.uuid));
+    this.#hold(out, record.options.maxUnavailable, '');
+    this.#hold(sameAs(roles), options.roleMax?.[after.role], ` of role ${after.role}`);
+    const ofRack = options.deployment?.failureDomain?.maxUnavailable ?? undefined;
+    this.#hold(sameAs(racks), ofRack, ` of rack ${racks.get(after.uuid)}`);
+  }
+
+  #hold(out: readonly Member[], limit: number | undefined, what: string): void {
+    if (limit === undefined || out.length <= limit) return;
     const names = out.map(({ name, state }) => `${name} (${state})`).join(', ');
-    if (out.length > limit) this.#world.violate(this.name, `${out.length} of at most ${limit} are out: ${names}`);
-    const roleLimit = this.#world.options.roleMax?.[after.role];
-    const ofRole = out.filter(({ role }) => role === after.role).length;
-    if (roleLimit !== undefined && ofRole > roleLimit) {
-      this.#world.violate(this.name, `${ofRole} of at most ${roleLimit} of role ${after.role} are out: ${names}`);
-    }
+    this.#world.violate(this.name, `${out.length} of at most ${limit}${what} are out: ${names}`);
   }
 }

@@ -8,11 +8,11 @@ import type { World } from '../world/world.ts';
 /** What a watcher may look at: the simulated world, or the sandbox with a real process in front of it. */
 export type Watched = Pick<
   World,
-  'planes' | 'mirrors' | 'mirror' | 'plane' | 'blamed' | 'roles' | 'disk' | 'record' | 'violate'
+  'planes' | 'mirrors' | 'mirror' | 'plane' | 'blamed' | 'roles' | 'racks' | 'disk' | 'record' | 'violate'
 > & {
   readonly application: Pick<Application, 'get' | 'members'>;
   readonly time: Pick<World['time'], 'now'>;
-  readonly options: Pick<World['options'], 'roleMax' | 'seed'>;
+  readonly options: Pick<World['options'], 'roleMax' | 'deployment' | 'seed'>;
 };
 
 /**

@@ -56,6 +56,7 @@ export function worldConfig({ deployment, roleMax }: ConfigOptions): Config {
     application: { plugin: 'scripted', options: {} },
     deployment: {
       maxUnavailable: 2,
+      failureDomain: { extra: 'rack', maxUnavailable: null },
       canary: 1,
       soakMs: 4_000,
       failureBudget: 1,

@@ -126,6 +126,9 @@ function seenBy(world: () => World, ephyra: () => Installation | undefined): Wat
     get roles() {
       return world().roles;
     },
+    get racks() {
+      return world().racks;
+    },
     get application() {
       return world().application;
     },

@@ -127,6 +127,8 @@ export class World {
   diskRefuses: string | null = null;
   /** Roles as they were before anything began: role by node. */
   readonly roles: ReadonlyMap<string, string>;
+  /** In which rack each node stood before anything began. */
+  readonly racks: ReadonlyMap<string, string>;
   violation: Violation | null = null;
   /** Nodes that people or bad luck have laid hands on: what becomes of them is not Ephyra's doing alone. */
   readonly blamed = new Set<string>();
@@ -157,9 +159,8 @@ export class World {
     if (first === undefined) throw new Error('a world has control planes');
     first.seed({ nodes: seedNodes(options.nodes ?? 3, options.masters ?? 1), booted: true });
     this.mirrors = new Map(this.planes.map((plane) => [plane.name, new Mirror(plane)]));
-    this.roles = new Map(
-      [...this.mirror('cp1').nodes.values()].map((node) => [node.uuid, String(node.extra['role'] ?? '')]),
-    );
+    this.roles = extraOf(this.mirror('cp1'), 'role');
+    this.racks = extraOf(this.mirror('cp1'), 'rack');
 
     const pace = this.random.fork('application');
     const [drainLow, drainHigh] = options.drainMs ?? [1_000, 4_000];
@@ -566,6 +567,10 @@ const FIELD_OF: Readonly<Partial<Record<string, string>>> = {
   'provider.reserved': 'reserved',
   'provider.usage': 'consumer',
 };
+
+/** By uuid: an entry of what the nodes that it has bring along. */
+const extraOf = ({ nodes }: Mirror, key: string): Map<string, string> =>
+  new Map([...nodes.values()].map(({ uuid, extra }) => [uuid, String(extra[key] ?? '')]));
 
 const memberOf = (member: Member): string =>
   `${member.name} ${member.state}${member.up ? '' : ' (down)'} at ${member.address ?? '-'}`;

@@ -13,6 +13,7 @@ import type {
   LockView,
   NodePlace,
   NodeView,
+  PlannedNode,
   PlanProblem,
   PlanView,
   Refusal,
@@ -40,7 +41,7 @@ export class FakeDeployments implements Deployments {
   failRemembering = false;
   allowSelf = false;
   readonly #now: () => number;
-  readonly #nodes: { uuid: string; name: string; role: string }[];
+  readonly #nodes: PlannedNode[];
   readonly #listeners = new Set<(change: Change) => void>();
   readonly #byKey = new Map<string, string>();
   #views: MutableView[] = [];
@@ -54,6 +55,7 @@ export class FakeDeployments implements Deployments {
       uuid: `00000000-0000-4000-8000-${String(i).padStart(12, '0')}`,
       name: name(i),
       role: 'hadoop-worker',
+      failureDomain: null,
     }));
   }
 
