@@ -155,7 +155,8 @@ export async function wire(
       verify: deployment.verify,
       deadlineMs,
       permit: async (move, signal) => {
-        await leaving.permit(move, move.from !== move.source, signal);
+        const failureDomain = known.called(move.uuid).failureDomain;
+        await leaving.permit({ ...move, failureDomain }, move.from !== move.source, signal);
         // That may have taken hours.
         await mayWrite(move, signal);
       },

@@ -46,21 +46,22 @@ export const itemsAt = (fleet: Fleet, ...places: Place[]): Item[] =>
 export const running = (fleet: Fleet): Item[] => itemsAt(fleet, 'moving', 'going_back');
 
 /**
- * The next node, when the window and its role's window have room for it. Only a failure domain that is full is
- * overtaken, and only by nodes of the same role: the order of roles holds.
+ * Of whom one may go next, best first; nobody when the window or the role's window is full. With a limit for failure
+ * domains all of the head's role who are in one that has room, so that one that is full does not hold up the others; else
+ * the head alone. The order of roles holds.
  */
-export function nextInLine(fleet: Fleet, window: number): Item | undefined {
+export function inLine(fleet: Fleet, window: number): readonly Item[] {
   const head = fleet.items[fleet.queue[0] ?? ''];
-  if (head === undefined) return undefined;
+  if (head === undefined) return [];
   const now = running(fleet);
   const ofRole = now.filter((other) => other.role === head.role).length;
   const roleWindow = fleet.options.windowOf[head.role] ?? window;
-  if (now.length >= window || ofRole >= roleWindow) return undefined;
+  if (now.length >= window || ofRole >= roleWindow) return [];
   const most = fleet.options.windowPerFailureDomain;
-  if (most === null) return head;
+  if (most === null) return [head];
   const hasRoom = ({ role, failureDomain }: Item) =>
     role === head.role && now.filter((other) => mayShareDomain(other.failureDomain, failureDomain)).length < most;
-  return fleet.queue.flatMap((uuid) => fleet.items[uuid] ?? []).find(hasRoom);
+  return fleet.queue.flatMap((uuid) => fleet.items[uuid] ?? []).filter(hasRoom);
 }
 
 /** Who is in an unknown failure domain may be in this very one. */

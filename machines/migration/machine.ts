@@ -1,5 +1,5 @@
-import { failuresOf, itemsAt, nextInLine, running } from './items.ts';
-import type { MigrationContext, MigrationOutput, MigrationPorts } from './setup.ts';
+import { failuresOf, inLine, itemsAt, running } from './items.ts';
+import type { GateAnswer, MigrationContext, MigrationOutput, MigrationPorts } from './setup.ts';
 import { migrationSetup, windowNow } from './setup.ts';
 
 /** Carries one deployment out: a sliding window of node migrations, gates, canary and soak, stop and abort. */
@@ -16,13 +16,17 @@ export function createMigrationMachine(ports: MigrationPorts) {
           invoke: {
             src: 'gate',
             input: ({ context }) => {
-              const next = nextInLine(context, windowNow(context));
-              if (next === undefined) throw new Error('the gate is asked only for a node that is in line');
-              return { next, out: running(context), window: windowNow(context) };
+              const line = inLine(context, windowNow(context));
+              if (line.length === 0) throw new Error('the gate is asked only when somebody is in line');
+              return { line, out: running(context) };
             },
             onDone: [
-              { guard: ({ event }) => event.output.open, target: back, actions: [gateReport, 'launch'] },
-              { target: 'shut', actions: gateReport },
+              {
+                guard: ({ event }) => event.output.open,
+                target: back,
+                actions: [gateSays('reportGate'), gateSays('launch')],
+              },
+              { target: 'shut', actions: gateSays('reportGate') },
             ],
             onError: 'shut',
           },
@@ -30,10 +34,10 @@ export function createMigrationMachine(ports: MigrationPorts) {
         shut: { after: { gateRecheck: 'asking' } },
       },
     });
-  const gateReport = {
-    type: 'reportGate' as const,
-    params: ({ event }: { event: { output: import('./setup.ts').GateAnswer } }) => event.output,
-  };
+  const gateSays = <Action extends 'reportGate' | 'launch'>(type: Action) => ({
+    type,
+    params: ({ event }: { event: { output: GateAnswer } }) => event.output,
+  });
 
   return machine.createMachine({
     id: 'migration',
@@ -81,7 +85,7 @@ export function createMigrationMachine(ports: MigrationPorts) {
           },
           gate: gate('#choosing', {
             target: '#stopping',
-            note: 'The application did not become healthy in time; no more nodes are started.',
+            note: 'The application could not spare one more node in time; no more nodes are started.',
           }),
           holding: {},
           soaking: {
@@ -150,7 +154,7 @@ export function createMigrationMachine(ports: MigrationPorts) {
           },
           backGate: gate('#backChoosing', {
             target: '#stranded',
-            note: 'The application did not become healthy in time; the nodes that had moved stay where they are.',
+            note: 'The application could not spare one more node in time; the nodes that had moved stay where they are.',
           }),
           backHolding: {},
         },

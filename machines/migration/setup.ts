@@ -1,11 +1,12 @@
 import type { DoneActorEvent, ErrorActorEvent } from 'xstate';
 import { assign, enqueueActions, fromPromise, setup } from 'xstate';
+import type { NodeUuid } from '../domain.ts';
 import type { FailureData } from '../errors.ts';
 import { toFailureData } from '../errors.ts';
 import { createNodeMachine } from '../node/machine.ts';
 import type { NodeOutput, NodePorts } from '../node/setup.ts';
 import type { Course, Fleet, Item, MigrationOptions, Place } from './items.ts';
-import { backlog, canariesDone, forwardWindow, itemsAt, moveOf, nextInLine, place, running, settle } from './items.ts';
+import { backlog, canariesDone, forwardWindow, inLine, itemsAt, moveOf, place, running, settle } from './items.ts';
 
 export interface MigrationInput {
   readonly course: Course;
@@ -36,12 +37,14 @@ export interface MigrationOutput {
   readonly note: string | null;
 }
 
-export type GateAnswer = { readonly open: true } | { readonly open: false; readonly reason: string };
+export type GateAnswer =
+  | { readonly open: true; readonly next: NodeUuid }
+  | { readonly open: false; readonly reason: string };
 export interface GateInput {
-  readonly next: Item;
+  /** Of whom one would leave next, best first. */
+  readonly line: readonly Item[];
   /** Nodes of ours that are out of service now. */
   readonly out: readonly Item[];
-  readonly window: number;
 }
 
 export type MigrationReport =
@@ -97,7 +100,7 @@ export function migrationSetup(ports: MigrationPorts) {
       idle: ({ context }) => running(context).length === 0,
       drained: ({ context }) => running(context).length === 0 && context.queue.length === 0,
       soakAhead: ({ context }) => !context.soaked && canariesDone(context) && context.queue.length > 0,
-      room: ({ context }) => nextInLine(context, windowNow(context)) !== undefined,
+      room: ({ context }) => inLine(context, windowNow(context)).length > 0,
       overBudget: ({ context }) => context.failures > context.options.failureBudget,
       anyStuck: ({ context }) => itemsAt(context, 'stuck').length > 0,
       wantsStop: ({ context }) => context.intent === 'stop',
@@ -116,9 +119,9 @@ export function migrationSetup(ports: MigrationPorts) {
       reportGate: (_, answer: GateAnswer) =>
         report({ type: 'gate', open: answer.open, reason: answer.open ? '' : answer.reason }),
 
-      /** Starts the next in line. */
-      launch: enqueueActions(({ context, enqueue }) => {
-        const item = nextInLine(context, windowNow(context));
+      /** Starts whom the gate lets go. */
+      launch: enqueueActions(({ context, enqueue }, answer: GateAnswer) => {
+        const item = answer.open ? context.items[answer.next] : undefined;
         if (item === undefined) return;
         const direction: Direction = context.intent === 'abort' ? 'back' : 'forward';
         const started: Item =

@@ -26,41 +26,55 @@ export interface GateDeps {
 }
 
 /**
- * May one more node leave the application? Only when it says that it is healthy, and when with this one no more nodes
- * than allowed are out, counting those that are out without our doing. Unknown is never yes.
+ * May one more node leave the application, and which of those in line? Only when it says that it is healthy, and when with
+ * this one no more nodes than allowed are out, counting those that are out without our doing. Unknown is never yes.
  */
-export async function gate(input: GateInput, deps: GateDeps, signal: AbortSignal): Promise<GateAnswer> {
+export async function gate({ line, out }: GateInput, deps: GateDeps, signal: AbortSignal): Promise<GateAnswer> {
   const health = await ask(deps, signal);
   if (health.health !== 'healthy') return { open: false, reason: complaint(health) };
-  return room(input, health, deps);
+  const known = new Map<string, Known>();
+  const nodeCalled = (name: string): Known => {
+    const found = known.get(name) ?? deps.nodeCalled(name);
+    known.set(name, found);
+    return found;
+  };
+  let first: string | null = null;
+  for (const next of line) {
+    const full = whyFull({ next, out }, health, { ...deps, nodeCalled });
+    if (full === null) return { open: true, next: next.uuid };
+    first ??= full;
+  }
+  return { open: false, reason: first ?? 'nobody is in line' };
 }
 
-type Leaver = Pick<Item, 'uuid' | 'name' | 'role'>;
+type Leaver = Pick<Item, 'uuid' | 'name' | 'role' | 'failureDomain'>;
 
 /**
- * Whether with `next` no more are out than allowed, in all, of its role and of its failure domain, when `out` and whoever
- * else is out count.
+ * Null when with `next` no more are out than allowed, in all, of its role and of its failure domain, with `out` and whoever
+ * else is out; else which limit it is, and who is out.
  */
-export function room(
+function whyFull(
   { next, out }: { readonly next: Leaver; readonly out: readonly Leaver[] },
   health: ApplicationHealth,
   deps: Omit<GateDeps, 'plugin' | 'clock' | 'patienceMs'>,
-): GateAnswer {
-  const names = [...out.map(({ name }) => name), ...strangers(health.unavailable ?? [], [...out, next], deps)];
-  const full = (who: () => readonly string[], limit: number | null, what: string): GateAnswer | null => {
-    const counted = limit === null ? [] : who();
-    if (limit === null || counted.length < limit) return null;
-    const are = `${counted.length} of at most ${limit} ${what} are out of service`;
-    return { open: false, reason: `${are}: ${counted.join(', ')}` };
+): string | null {
+  const others = strangers(health.unavailable ?? [], [...out, next], deps);
+  /** Of whom it is not known whether they count may do so: unknown is never no. */
+  const full = (limit: number | null, what: string, counts: (one: Known) => boolean = () => true): string | null => {
+    if (limit === null) return null;
+    const names = [
+      ...out.filter(counts).map(({ name }) => name),
+      ...others.filter((name) => counts(deps.nodeCalled(name))),
+    ];
+    if (names.length < limit) return null;
+    return `${names.length} of at most ${limit} ${what} are out of service: ${names.join(', ')}`;
   };
-  const { failureDomain } = deps.nodeCalled(next.name);
-  // Of whose role or failure domain nothing is known may be of this very one: unknown is never no.
-  const ofRole = () => names.filter((name) => [next.role, null].includes(deps.nodeCalled(name).role));
-  const ofDomain = () => names.filter((name) => mayShareDomain(deps.nodeCalled(name).failureDomain, failureDomain));
+  const ofRole = ({ role }: Known) => role === next.role || role === null;
+  const ofDomain = ({ failureDomain }: Known) => mayShareDomain(failureDomain, next.failureDomain);
   return (
-    full(() => names, deps.maxUnavailable, 'nodes') ??
-    full(ofRole, deps.roleLimits[next.role] ?? null, `nodes of role ${next.role}`) ??
-    full(ofDomain, deps.failureDomainLimit, `nodes of ${domainName(failureDomain)}`) ?? { open: true }
+    full(deps.maxUnavailable, 'nodes') ??
+    full(deps.roleLimits[next.role] ?? null, `nodes of role ${next.role}`, ofRole) ??
+    full(deps.failureDomainLimit, `nodes of ${domainName(next.failureDomain)}`, ofDomain)
   );
 }
 
@@ -89,13 +103,13 @@ export class Leaving {
       const health = await ask(this.#deps, signal);
       const well = health.health === 'healthy' || (wayBack && health.health === 'unhealthy');
       const out = [...this.#left.values()].filter(({ uuid }) => uuid !== next.uuid);
-      const answer = well ? room({ next, out }, health, this.#deps) : { open: false, reason: complaint(health) };
-      if (answer.open) {
+      const shut = well ? whyFull({ next, out }, health, this.#deps) : complaint(health);
+      if (shut === null) {
         // In the same turn as the count, so that of two who ask at the same time the second sees the first.
         this.#left.set(next.uuid, next);
         return;
       }
-      waiting(next.uuid, 'reason' in answer ? answer.reason : '');
+      waiting(next.uuid, shut);
       await clock.sleep(pollMs, signal);
     }
   }

@@ -2,15 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { FailureData } from '../../machines/errors.ts';
 import type { Fleet, Item, MigrationOptions, Place } from '../../machines/migration/items.ts';
-import {
-  backlog,
-  failuresOf,
-  forwardWindow,
-  moveOf,
-  nextInLine,
-  requeue,
-  settle,
-} from '../../machines/migration/items.ts';
+import { backlog, failuresOf, forwardWindow, inLine, moveOf, requeue, settle } from '../../machines/migration/items.ts';
 
 const FAILURE: FailureData = { reason: 'no_valid_host', next: 'retry', message: 'No valid host was found.' };
 const OPTIONS: MigrationOptions = {
@@ -44,53 +36,55 @@ function fleet(items: readonly Item[], more: Partial<Fleet> = {}): Fleet {
 }
 
 describe('the line', () => {
+  const next = (of: Fleet, window: number) => inLine(of, window).map(({ uuid }) => uuid);
+
   it('lets the next go while the window has room', () => {
-    expect(nextInLine(fleet([item('a'), item('b')]), 2)?.uuid).toBe('a');
-    expect(nextInLine(fleet([item('a', 'moving'), item('b')]), 2)?.uuid).toBe('b');
-    expect(nextInLine(fleet([item('a', 'moving'), item('b', 'going_back'), item('c')]), 2)).toBeUndefined();
+    expect(next(fleet([item('a'), item('b')]), 2)).toEqual(['a']);
+    expect(next(fleet([item('a', 'moving'), item('b')]), 2)).toEqual(['b']);
+    expect(next(fleet([item('a', 'moving'), item('b', 'going_back'), item('c')]), 2)).toEqual([]);
   });
 
   it('is never overtaken: a role that is full holds up those behind it', () => {
     const options = { ...OPTIONS, window: 3, windowOf: { master: 1 } };
     const items = [item('a', 'moving', { role: 'master' }), item('b', 'waiting', { role: 'master' }), item('c')];
-    expect(nextInLine(fleet(items, { options }), 3)).toBeUndefined();
+    expect(next(fleet(items, { options }), 3)).toEqual([]);
   });
 
   describe('with a limit for each failure domain', () => {
     const options = { ...OPTIONS, window: 3, windowPerFailureDomain: 1 };
-    const next = (...items: Item[]) => nextInLine(fleet(items, { options }), 3)?.uuid;
+    const limited = (...items: Item[]) => next(fleet(items, { options }), 3);
     const inRack = (uuid: string, failureDomain: string | null, place?: Place, role = 'worker') =>
       item(uuid, place, { failureDomain, role });
 
-    it('passes over a domain that is full, in the order of the line', () => {
+    it('leaves out those of a domain that is full, and keeps the order', () => {
       const line = [inRack('b', 'r1'), inRack('c', 'r2'), inRack('d', 'r3')];
-      expect(next(inRack('a', 'r1', 'moving'), ...line)).toBe('c');
-      expect(next(inRack('a', 'r1', 'going_back'), ...line)).toBe('c');
-      expect(next(inRack('a', 'r4', 'moving'), ...line)).toBe('b');
-      expect(next(inRack('a', 'r1', 'moving'), inRack('b', 'r1'))).toBeUndefined();
-      expect(nextInLine(fleet([inRack('a', 'r1', 'moving'), inRack('b', 'r2')], { options }), 1)).toBeUndefined();
+      expect(limited(inRack('a', 'r1', 'moving'), ...line)).toEqual(['c', 'd']);
+      expect(limited(inRack('a', 'r1', 'going_back'), ...line)).toEqual(['c', 'd']);
+      expect(limited(inRack('a', 'r4', 'moving'), ...line)).toEqual(['b', 'c', 'd']);
+      expect(limited(inRack('a', 'r1', 'moving'), inRack('b', 'r1'))).toEqual([]);
+      expect(next(fleet([inRack('a', 'r1', 'moving'), inRack('b', 'r2')], { options }), 1)).toEqual([]);
     });
 
     it('lets no other role pass', () => {
-      expect(next(inRack('a', 'r1', 'moving'), inRack('b', 'r1'), inRack('m', 'r2', 'waiting', 'master'))).toBe(
-        undefined,
-      );
+      const master = inRack('m', 'r2', 'waiting', 'master');
+      expect(limited(inRack('a', 'r1', 'moving'), inRack('b', 'r1'), master)).toEqual([]);
+      expect(limited(inRack('b', 'r1'), master)).toEqual(['b']);
     });
 
     it('takes a node of an unknown domain to be in each of them', () => {
-      expect(next(inRack('a', null, 'moving'), inRack('b', 'r1'), inRack('c', null))).toBeUndefined();
-      expect(next(inRack('a', 'r1', 'moving'), inRack('b', null), inRack('c', 'r2'))).toBe('c');
+      expect(limited(inRack('a', null, 'moving'), inRack('b', 'r1'), inRack('c', null))).toEqual([]);
+      expect(limited(inRack('a', 'r1', 'moving'), inRack('b', null), inRack('c', 'r2'))).toEqual(['c']);
     });
 
     it('counts as many as the limit says', () => {
       const two = { ...options, windowPerFailureDomain: 2 };
       const items = [inRack('a', 'r1', 'moving'), inRack('b', 'r1'), inRack('c', 'r2')];
-      expect(nextInLine(fleet(items, { options: two }), 3)?.uuid).toBe('b');
+      expect(next(fleet(items, { options: two }), 3)).toEqual(['b', 'c']);
     });
   });
 
   it('is empty at its end', () => {
-    expect(nextInLine(fleet([item('a', 'moved')]), 2)).toBeUndefined();
+    expect(next(fleet([item('a', 'moved')]), 2)).toEqual([]);
   });
 
   it('sends canaries alone', () => {

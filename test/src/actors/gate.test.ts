@@ -5,7 +5,9 @@ import { gate, Leaving, soak } from '../../../src/actors/gate.ts';
 import { untilAbandoned, withPatience } from '../../../src/actors/patience.ts';
 import { processTime, VirtualTime } from '../../support/world/time.ts';
 
-const item = (name: string, role = 'worker') => ({ uuid: `u-${name}`, name, role });
+/** "w2-r1" is in rack r1. */
+const domainOf = (name: string) => name.split('-')[1] ?? null;
+const item = (name: string, role = 'worker') => ({ uuid: `u-${name}`, name, role, failureDomain: domainOf(name) });
 const HEALTHY: ApplicationHealth = { health: 'healthy', reasons: [], unavailable: [] };
 const signal = new AbortController().signal;
 
@@ -19,10 +21,9 @@ function stage(answers: (now: number) => Promise<ApplicationHealth> | Applicatio
     aliases: ({ uuid, name }) => [uuid, name, `${name}.example`],
     roleLimits: {},
     failureDomainLimit: null,
-    // "w2-r1" is a worker in rack r1.
     nodeCalled: (name) => ({
       role: name.startsWith('m') ? 'master' : name.startsWith('w') ? 'worker' : null,
-      failureDomain: name.split('-')[1] ?? null,
+      failureDomain: domainOf(name),
     }),
     patienceMs: 1_000,
     ...more,
@@ -46,7 +47,7 @@ function stage(answers: (now: number) => Promise<ApplicationHealth> | Applicatio
 }
 
 const input = (next: ReturnType<typeof item>, ...out: ReturnType<typeof item>[]) =>
-  ({ next, out, window: 2 }) as unknown as Parameters<typeof gate>[0];
+  ({ line: [next], out }) as unknown as Parameters<typeof gate>[0];
 
 describe('the gate', () => {
   const ask = (health: ApplicationHealth, more: Partial<GateDeps> = {}, ...out: ReturnType<typeof item>[]) => {
@@ -55,8 +56,8 @@ describe('the gate', () => {
   };
 
   it('is open when the application is healthy and can spare one more', async () => {
-    expect(await ask(HEALTHY)).toEqual({ open: true });
-    expect(await ask(HEALTHY, {}, item('w2'))).toEqual({ open: true });
+    expect(await ask(HEALTHY)).toMatchObject({ open: true });
+    expect(await ask(HEALTHY, {}, item('w2'))).toMatchObject({ open: true });
   });
 
   it('counts the nodes of ours that are under way', async () => {
@@ -70,10 +71,10 @@ describe('the gate', () => {
     const out = { ...HEALTHY, unavailable: ['w9', 'w8.example'] };
     expect(await ask(out)).toMatchObject({ open: false, reason: expect.stringContaining('w9, w8.example') });
     // Ours, under an alias, counts once.
-    expect(await ask({ ...HEALTHY, unavailable: ['w2.example'] }, {}, item('w2'))).toEqual({ open: true });
-    expect(await ask({ ...HEALTHY, unavailable: ['w2.example'] }, {}, item('W2'))).toEqual({ open: true });
+    expect(await ask({ ...HEALTHY, unavailable: ['w2.example'] }, {}, item('w2'))).toMatchObject({ open: true });
+    expect(await ask({ ...HEALTHY, unavailable: ['w2.example'] }, {}, item('W2'))).toMatchObject({ open: true });
     // The node itself may be out already.
-    expect(await ask({ ...HEALTHY, unavailable: ['w1', 'w9'] })).toEqual({ open: true });
+    expect(await ask({ ...HEALTHY, unavailable: ['w1', 'w9'] })).toMatchObject({ open: true });
   });
 
   it('is shut unless the application says that it is healthy: unknown is never yes', async () => {
@@ -98,14 +99,14 @@ describe('the gate', () => {
 
   it('keeps the limit of a role, counting who may be of it', async () => {
     const limits = { maxUnavailable: 9, roleLimits: { worker: 1 } };
-    expect(await ask({ ...HEALTHY, unavailable: ['m1'] }, limits)).toEqual({ open: true });
+    expect(await ask({ ...HEALTHY, unavailable: ['m1'] }, limits)).toMatchObject({ open: true });
     expect(await ask({ ...HEALTHY, unavailable: ['w9'] }, limits)).toMatchObject({
       open: false,
       reason: expect.stringContaining('nodes of role worker'),
     });
     expect(await ask({ ...HEALTHY, unavailable: ['nobody knows'] }, limits)).toMatchObject({ open: false });
     expect(await ask(HEALTHY, limits, item('w2'))).toMatchObject({ open: false });
-    expect(await ask(HEALTHY, limits, item('m2', 'master'))).toEqual({ open: true });
+    expect(await ask(HEALTHY, limits, item('m2', 'master'))).toMatchObject({ open: true });
   });
 
   it('keeps the limit of a failure domain, counting who may be in it', async () => {
@@ -114,8 +115,8 @@ describe('the gate', () => {
       const { deps, settle } = stage(() => ({ ...HEALTHY, unavailable }), limits);
       return settle(gate(input(item(next), ...out), deps, signal));
     };
-    expect(await askFor('w1-r1', [])).toEqual({ open: true });
-    expect(await askFor('w1-r1', ['w9-r2'], item('w2-r3'))).toEqual({ open: true });
+    expect(await askFor('w1-r1', [])).toMatchObject({ open: true });
+    expect(await askFor('w1-r1', ['w9-r2'], item('w2-r3'))).toMatchObject({ open: true });
     expect(await askFor('w1-r1', ['w9-r2', 'm9-r1'])).toEqual({
       open: false,
       reason: '1 of at most 1 nodes of failure domain r1 are out of service: m9-r1',
@@ -127,7 +128,21 @@ describe('the gate', () => {
       reason: '1 of at most 1 nodes of an unknown failure domain are out of service: w9-r2',
     });
     // The node itself may be out already.
-    expect(await askFor('w1-r1', ['w1-r1'])).toEqual({ open: true });
+    expect(await askFor('w1-r1', ['w1-r1'])).toMatchObject({ open: true });
+  });
+
+  it('lets the first of the line go for whom there is room, and tells what keeps the first one', async () => {
+    const { deps, settle } = stage(() => ({ ...HEALTHY, unavailable: ['m9-r1'] }), {
+      maxUnavailable: 9,
+      failureDomainLimit: 1,
+    });
+    const askFor = (...names: string[]) => {
+      const line = names.map((name) => item(name));
+      return settle(gate({ line, out: [] } as unknown as Parameters<typeof gate>[0], deps, signal));
+    };
+    expect(await askFor('w1-r2', 'w2-r3')).toEqual({ open: true, next: 'u-w1-r2' });
+    expect(await askFor('w1-r1', 'w2-r1', 'w3-r2', 'w4-r2')).toEqual({ open: true, next: 'u-w3-r2' });
+    expect(await askFor('w1-r1', 'w2-r1')).toMatchObject({ reason: expect.stringContaining('failure domain r1') });
   });
 });
 
