@@ -405,9 +405,9 @@ describe('a lease', () => {
         { host: 'host-a' },
         {
           host: 'host-b',
-          at: ({ what, index }) => {
+          kill: ({ what, index }) => {
             if (what.includes('/chassis') && kill === null) points.push(index);
-            return index === kill ? 'kill' : null;
+            return index === kill;
           },
         },
       ]);

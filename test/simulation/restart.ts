@@ -1,6 +1,7 @@
+import type { Point } from '../support/world/installation.ts';
 import type { Wish } from '../support/world/people.ts';
 import { play } from '../support/world/people.ts';
-import type { Point, WorldOptions } from '../support/world/world.ts';
+import type { WorldOptions } from '../support/world/world.ts';
 import { World } from '../support/world/world.ts';
 
 /** A deployment that is cut off at every point. */

@@ -24,7 +24,7 @@ export interface Outcome {
   readonly starts: number;
   /** It was played without Slack, too, and compared. */
   readonly compared: boolean;
-  /** Equal for equal runs: what happened, in order. */
+  /** Equal for equal runs, and hardly ever for others: how much happened, and when it was over. */
   readonly digest: string;
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { isEnded } from '../../src/store/state.ts';
 import type { StoredDeployment } from '../../src/store/types.ts';
-import type { Point } from '../support/world/world.ts';
+import type { Point } from '../support/world/installation.ts';
 import { isChange, pointsOf, STORIES, type Story } from './restart.ts';
 import { befallen, LOST, refused, STORE_FAULTS, toldOlderBy } from './storeFaults.ts';
 

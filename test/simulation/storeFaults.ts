@@ -4,7 +4,7 @@ import type { DeepReadonly, StoreState } from '../../src/store/types.ts';
 import { allInvariants } from '../support/invariants/index.ts';
 import { serves } from '../support/world/application.ts';
 import { isWrite } from '../support/world/calls.ts';
-import type { Point } from '../support/world/world.ts';
+import type { Point } from '../support/world/installation.ts';
 import { ALICE, BOB, World } from '../support/world/world.ts';
 import { isChange, pointsOf, STORIES, type Story } from './restart.ts';
 

@@ -83,6 +83,7 @@ export function twins(
     const own = () => judges.slice(index * BY_DISK.length, (index + 1) * BY_DISK.length);
     const ephyra: Installation = new Installation(world, {
       ...host,
+      stoppable: true,
       stored: (state) => {
         for (const one of own()) one.stored?.(state);
         host.stored?.(state);

@@ -1,7 +1,5 @@
-import type { DeploymentConfig } from '../../../src/config/types.ts';
 import type { DeploymentService } from '../../../src/deployments/service.ts';
 import type { Actor, Change, DeploymentView } from '../../../src/deployments/types.ts';
-import { createLogger, createMetrics, type Metrics } from '../../../src/observability/index.ts';
 import {
   ADMIN,
   type ControlPlane,
@@ -10,49 +8,36 @@ import {
   seedNodes,
 } from '../../../src/sandbox/openstack/index.ts';
 import type { ChangeEvent } from '../../../src/sandbox/openstack/types.ts';
-import { StoreError } from '../../../src/store/errors.ts';
-import { emptyState, isEnded } from '../../../src/store/state.ts';
-import { memoryStore } from '../../../src/store/store.ts';
-import type { DeepReadonly, Store, StoreState } from '../../../src/store/types.ts';
-import type { Core } from '../../../src/wiring.ts';
-import { wire } from '../../../src/wiring.ts';
+import type { DeepReadonly, StoreState } from '../../../src/store/types.ts';
 import { allInvariants } from '../invariants/index.ts';
 import type { Invariant } from '../invariants/invariant.ts';
 import { Violation } from '../invariants/invariant.ts';
 import { Watchers } from '../invariants/watchers.ts';
-import type { Member, MemberChange } from './application.ts';
+import type { MemberChange } from './application.ts';
 import { Application } from './application.ts';
 import type { Call } from './calls.ts';
 import { describe, isGivenUp } from './calls.ts';
-import { CLOUD_DELAYS, cloudConfig, KEYSTONE_PASSWORD, worldConfig } from './config.ts';
+import { CLOUD_DELAYS, KEYSTONE_PASSWORD, worldConfig } from './config.ts';
+import type { InstallationOptions } from './installation.ts';
+import { Installation } from './installation.ts';
+import { changeOf, memberOf, tellOf } from './lines.ts';
 import { Mirror } from './mirror.ts';
 import type { Disturbance } from './network.ts';
 import { Network } from './network.ts';
 import type { Random } from './random.ts';
 import { createRandom } from './random.ts';
-import { attachSlack, type SlackMood } from './slack.ts';
 import { type ProcessTime, processTime, VirtualTime } from './time.ts';
 import { Trace } from './trace.ts';
 
 /** 2026-11-22T12:00:00Z: the world begins on a day when nothing special happens to clocks. */
 const START = Date.UTC(2026, 10, 22, 12);
 
-/** A moment at which a process can be killed. */
-export interface Point {
-  /** Counts the points of the world from 1. */
-  readonly index: number;
-  readonly process: number;
-  /** Right before a request leaves; right after an answer has come; right before and after the disk is written. */
-  readonly kind: 'request' | 'answer' | 'write' | 'written';
-  readonly what: string;
-}
-
-export interface WorldOptions {
+/** What is particular to a world, and to the Ephyra in it. */
+export interface WorldOptions extends Omit<InstallationOptions, 'host' | 'stoppable' | 'stored'> {
   readonly seed?: number;
   /** Default 3, of which one is a master. */
   readonly nodes?: number;
   readonly masters?: number;
-  readonly deployment?: Partial<DeploymentConfig>;
   readonly roleMax?: Readonly<Record<string, number>>;
   readonly delays?: Partial<Delays>;
   /** From and to, for one way of a request. Default 0: answers come at once. */
@@ -68,40 +53,11 @@ export interface WorldOptions {
   readonly history?: boolean;
   /** The services give so many entries a page at most. Default: as many as they are asked for. */
   readonly pageLimit?: number;
-  /** There is a Slack that shows what goes on, and it behaves so. Default: none. */
-  readonly slack?: SlackMood;
   readonly disturb?: (call: Call) => Disturbance | null;
-  /** True: the process is killed here. */
-  readonly kill?: (point: Point) => boolean;
-  /** How much the clock of a process is ahead. */
-  readonly skewMs?: (process: number) => number;
   readonly invariants?: readonly ((world: World) => Invariant)[];
   /** Keep every event, not the last few only. */
   readonly wholeTrace?: boolean;
-  /** Told of everything that Ephyra tells its faces; what it throws is its own affair. */
-  readonly listener?: (change: Change) => void;
-  /** Each process counts for itself, as a real one does; otherwise requests are not counted, which saves time. */
-  readonly ownMetrics?: boolean;
-  /** What the process's log lets through. Default `info`. */
-  readonly logLevel?: string;
 }
-
-interface Running {
-  readonly id: number;
-  readonly time: ProcessTime;
-  readonly metrics: Metrics;
-  alive: boolean;
-  core: Core | null;
-}
-
-const newMetrics = (): Metrics => createMetrics({ version: 'world', processMetrics: false });
-/** Counts nothing and remembers nobody: shared by all worlds that do not look at their metrics. */
-const NO_METRICS: Metrics = {
-  ...newMetrics(),
-  text: async () => '',
-  beforeReading: () => () => undefined,
-  openstackCall: () => undefined,
-};
 
 export const ALICE: Actor = { via: 'slack', id: 'U0ALICE', display: 'alice' };
 export const BOB: Actor = { via: 'slack', id: 'U0BOB', display: 'bob' };
@@ -119,12 +75,6 @@ export class World {
   readonly network: Network;
   readonly trace: Trace;
   readonly options: WorldOptions;
-  /** What the disk holds. */
-  disk: DeepReadonly<StoreState> = emptyState();
-  /** Why the disk is known to be an older copy, for whoever opens it. */
-  diskBehind: string | null = null;
-  /** Why the disk takes nothing now; null: it does. */
-  diskRefuses: string | null = null;
   /** Roles as they were before anything began: role by node. */
   readonly roles: ReadonlyMap<string, string>;
   /** In which rack each node stood before anything began. */
@@ -135,14 +85,10 @@ export class World {
   /** Every write that a cloud has served, in order. */
   readonly writes: Call[] = [];
   readonly reads: Call[] = [];
+  /** Of all processes, whosesoever. */
   starts = 0;
-  #points = 0;
-  readonly #startedAt = new Map<number, number>();
-  #restart: (() => number) | null = null;
-  #record: DeepReadonly<StoreState>['deployments'][number] | undefined;
-  /** The disk of which that is the record. */
-  #recordOf: DeepReadonly<StoreState> | null = null;
-  #process: Running | null = null;
+  /** The Ephyra of this world. */
+  readonly #own: Installation;
   readonly #watchers: Watchers;
   readonly #config;
 
@@ -154,6 +100,9 @@ export class World {
     this.time = new VirtualTime(START, options.shuffle === true ? () => order.next() : null);
     this.trace = new Trace(START, options.wholeTrace === true ? Number.POSITIVE_INFINITY : 200);
     this.#config = worldConfig(options);
+    // Its settings are those of the world already.
+    const { deployment: _, ...own } = options;
+    this.#own = new Installation(this, { ...own, host: 'host-a' });
     this.planes = ['cp1', 'cp2'].map((name) => this.#plane(name));
     const [first] = this.planes;
     if (first === undefined) throw new Error('a world has control planes');
@@ -249,122 +198,64 @@ export class World {
     return this.#config;
   }
 
+  // --- the Ephyra of this world: an {@link Installation} like any other -------------------------------------------------
+
   get process(): number | null {
-    return this.#process?.id ?? null;
+    return this.#own.process;
   }
-
-  /** The door of the running Ephyra. */
   get ephyra(): DeploymentService {
-    const core = this.#process?.core;
-    if (!core) throw new Error('Ephyra is not running');
-    return core.deployments;
+    return this.#own.ephyra;
   }
-
-  /** What is on disk of the current deployment, or of the newest. */
-  get record(): DeepReadonly<StoreState>['deployments'][number] | undefined {
-    // Asked after nearly everything that happens; what the disk holds is replaced as a whole.
-    if (this.#recordOf !== this.disk) {
-      this.#recordOf = this.disk;
-      this.#record = this.disk.deployments.findLast((record) => !isEnded(record)) ?? this.disk.deployments.at(-1);
-    }
-    return this.#record;
+  get record(): Installation['record'] {
+    return this.#own.record;
   }
-
   get view(): DeploymentView | undefined {
-    return this.#process === null ? undefined : this.ephyra.get();
+    return this.#own.view;
   }
-
-  /** Starts Ephyra on what the disk holds. */
-  async start(): Promise<void> {
-    if (this.#process !== null) throw new Error('Ephyra is running already');
-    this.starts += 1;
-    const id = this.starts;
-    const time = processTime(this.time, this.options.skewMs?.(id) ?? 0);
-    const metrics = this.options.ownMetrics === true ? newMetrics() : NO_METRICS;
-    const process: Running = { id, time, metrics, alive: true, core: null };
-    this.#process = process;
-    this.#startedAt.set(id, this.time.now());
-    this.note(`Ephyra ${id} starts`);
-    const chance = this.random.fork(`process ${id}`);
-    const caller = {
-      id,
-      alive: () => process.alive,
-      point: (kind: 'request' | 'answer', what: string) => this.#point(process, kind, what),
-    };
-    const core = await wire(this.#config, {
-      store: this.#store(process),
-      log: createLogger({
-        level: this.options.logLevel ?? 'info',
-        destination: { write: (line) => this.tellOutput('log', line) },
-        now: time.now,
-      }),
-      metrics,
-      means: {
-        clock: time,
-        random: chance.next,
-        nonce: () => chance.between(0, 0xffffff).toString(16).padStart(6, '0'),
-        transport: this.network.transport(caller),
-        host: 'host-a',
-        monotonic: this.time.now,
-        plugin: this.application.plugin(process),
-        clouds: { resolveCloud: cloudConfig },
-      },
-    });
-    process.core = core;
-    core.deployments.onChange((change) => {
-      if (process.alive) this.tellChange(change);
-    });
-    if (this.options.listener !== undefined) core.deployments.onChange(this.options.listener);
-    core.deployments.resume();
-    const { slack } = this.options;
-    if (slack === undefined) return;
-    attachSlack({
-      deployments: core.deployments,
-      mood: slack,
-      now: time.now,
-      after: (ms, fn) => this.time.aside(ms, () => void (process.alive && fn())),
-      sent: (text) => this.tellOutput('slack', text),
-    });
+  get points(): number {
+    return this.#own.points;
   }
-
-  /** When a process was started. */
+  get disk(): Installation['disk'] {
+    return this.#own.disk;
+  }
+  set disk(state: Installation['disk']) {
+    this.#own.disk = state;
+  }
+  get diskBehind(): string | null {
+    return this.#own.diskBehind;
+  }
+  set diskBehind(why: string | null) {
+    this.#own.diskBehind = why;
+  }
+  get diskRefuses(): string | null {
+    return this.#own.diskRefuses;
+  }
+  set diskRefuses(why: string | null) {
+    this.#own.diskRefuses = why;
+  }
+  start(): Promise<void> {
+    return this.#own.start();
+  }
   startedAt(process: number): number {
-    return this.#startedAt.get(process) ?? Number.NaN;
+    return this.#own.startedAt(process);
   }
-
-  /** As SIGKILL does: nothing of the process goes on, what it has sent is on its way. */
-  kill(why = ''): void {
-    const process = this.#process;
-    if (process === null) return;
-    process.alive = false;
-    process.time.kill();
-    this.#process = null;
-    this.note(`Ephyra ${process.id} is killed${why === '' ? '' : ` ${why}`}`);
-    if (this.#restart === null) return;
-    this.time.after(this.#restart(), () => {
-      if (this.#process === null) void this.start();
-    });
+  kill(why?: string): void {
+    this.#own.kill(why);
   }
-
-  /** From now on, whenever Ephyra is killed, somebody starts it again after so many milliseconds. */
   keepRunning(downMs: () => number): void {
-    this.#restart = downMs;
+    this.#own.keepRunning(downMs);
+  }
+  close(): Promise<void> {
+    return this.#own.close();
+  }
+  metricsText(): Promise<string> {
+    return this.#own.metricsText();
+  }
+  ask<T>(question: (ephyra: DeploymentService) => Promise<T>): Promise<T | null> {
+    return this.#own.ask(question);
   }
 
-  /** As SIGTERM does. */
-  async close(): Promise<void> {
-    const core = this.#process?.core;
-    if (!core) return;
-    await core.close();
-    this.kill('after it has closed');
-  }
-
-  /** The text that a scrape of the metrics gives. */
-  async metricsText(): Promise<string> {
-    const text = (await this.#process?.metrics.text()) ?? '';
-    this.tellOutput('metrics', text);
-    return text;
-  }
+  // --- what watchers are shown --------------------------------------------------------------------------------------------
 
   /** Shows the watchers a store and an output as if Ephyra had written them. */
   tellStored(state: DeepReadonly<StoreState>): void {
@@ -409,27 +300,6 @@ export class World {
       over = true;
     });
     await this.until(() => over || this.time.now() >= end, ms + 1);
-  }
-
-  /** Asks the running Ephyra; null when it is killed before it has answered. */
-  async ask<T>(question: (ephyra: DeploymentService) => Promise<T>): Promise<T | null> {
-    const process = this.#process;
-    if (process === null) return null;
-    let answer: { value: T } | null = null;
-    let failure: { error: unknown } | null = null;
-    question(this.ephyra).then(
-      (value) => {
-        answer = { value };
-        this.tellOutput('answer', JSON.stringify(value) ?? '');
-      },
-      (error: unknown) => {
-        failure = { error };
-      },
-    );
-    await this.until(() => answer !== null || failure !== null || !process.alive, undefined, 'an answer');
-    const failed = failure as { error: unknown } | null;
-    if (failed !== null) throw failed.error;
-    return (answer as { value: T } | null)?.value ?? null;
   }
 
   /** Breaks an invariant: the first counts. */
@@ -502,83 +372,8 @@ export class World {
     this.trace.add(this.time.now(), () => `   application ${memberOf(before)} -> ${memberOf(after)} by ${by}`);
     this.#watchers.tell('member', change);
   }
-
-  #point(process: Running, kind: Point['kind'], what: string): void {
-    if (!process.alive) return;
-    this.#points += 1;
-    const point = { index: this.#points, process: process.id, kind, what };
-    if (this.options.kill?.(point) === true) this.kill(`at point ${point.index}: ${kind} ${what}`);
-  }
-
-  get points(): number {
-    return this.#points;
-  }
-
-  /** The disk as one process has it: killed, it writes no more, and what it has written stays. */
-  #store(process: Running): Store {
-    const inner = memoryStore(this.disk as StoreState);
-    const never = <T>() => new Promise<T>(() => undefined);
-    return {
-      read: () => inner.read(),
-      behind: this.diskBehind,
-      update: async (change) => {
-        if (!process.alive) return never();
-        this.#point(process, 'write', 'store');
-        if (!process.alive) return never();
-        if (this.diskRefuses !== null) throw refusedBy(this.diskRefuses);
-        const result = await inner.update(change);
-        this.disk = inner.read();
-        this.tellStored(this.disk);
-        this.#point(process, 'written', 'store');
-        return process.alive ? result : never();
-      },
-      problem: () => inner.problem(),
-      close: () => inner.close(),
-    };
-  }
 }
-
-const refusedBy = (why: string): StoreError =>
-  new StoreError(
-    'unwritable',
-    '(disk)',
-    `the file cannot be written (${why}); the change was not made.`,
-    'Free some space.',
-  );
-
-/** Lines for the trace hold no more than what they say: views and records are large, and the trace keeps hundreds. */
-function changeOf({ controlPlane, kind, uuid, before, after }: ChangeEvent): () => string {
-  const field = FIELD_OF[kind];
-  const [from, to] = field === undefined ? [] : [before?.[field], after?.[field]];
-  return () => {
-    const values = field === undefined ? '' : ` ${String(from)} -> ${String(to)}`;
-    return `   ${controlPlane} ${kind} ${uuid.slice(-4)}${values}`;
-  };
-}
-
-const FIELD_OF: Readonly<Partial<Record<string, string>>> = {
-  'node.provision_state': 'provision_state',
-  'node.power_state': 'power_state',
-  'node.reservation': 'reservation',
-  'node.instance': 'instance_uuid',
-  'node.maintenance': 'maintenance',
-  'instance.status': 'status',
-  'instance.task_state': 'taskState',
-  'provider.reserved': 'reserved',
-  'provider.usage': 'consumer',
-};
 
 /** By uuid: an entry of what the nodes that it has bring along. */
 const extraOf = ({ nodes }: Mirror, key: string): Map<string, string> =>
   new Map([...nodes.values()].map(({ uuid, extra }) => [uuid, String(extra[key] ?? '')]));
-
-const memberOf = (member: Member): string =>
-  `${member.name} ${member.state}${member.up ? '' : ' (down)'} at ${member.address ?? '-'}`;
-
-function tellOf(change: Change): () => string {
-  if (change.kind === 'notice') return () => `      tells notice ${change.message}`;
-  const { event } = change;
-  if (change.kind === 'lock') return () => `      tells lock ${String(event)}`;
-  const { state } = change.deployment;
-  return () => `      tells ${state} ${JSON.stringify(event)}`;
-}
