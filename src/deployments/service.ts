@@ -5,6 +5,7 @@ import { isEnded } from '../store/state.ts';
 import type { DeepReadonly, Store, StoredDeployment, StoreState } from '../store/types.ts';
 import type { Crew } from './crew.ts';
 import { anythingOver, endWhatIsOver } from './expiry.ts';
+import { gripOn, underLease } from './leases/grip.ts';
 import type { Grip, Leases } from './leases/leases.ts';
 import { addLock, holding, lockView, refuseReason, removeLock } from './locks.ts';
 import type { PlanResult } from './plan.ts';
@@ -116,9 +117,9 @@ export class DeploymentService implements Deployments {
     if (unseen !== null) return unseen;
 
     const needsApproval = this.#deps.config.deployment.approval.required;
-    const held = needsApproval ? null : await this.#takeLeases(request);
+    const held = needsApproval ? null : await gripOn(this.#deps.leases, request);
     if (held?.ok === false) return held;
-    const recorded = await this.#underLease(held?.value, () =>
+    const recorded = await underLease(held?.value, () =>
       this.#deps.store.update((draft) => {
         const twin = this.#byKey(request.idempotencyKey, draft);
         if (twin !== undefined) return { id: twin.id, fresh: false };
@@ -157,9 +158,9 @@ export class DeploymentService implements Deployments {
     };
     const early = refusalOf(() => check(this.#state()));
     if (early !== null) return early;
-    const held = await this.#takeLeases(record);
+    const held = await gripOn(this.#deps.leases, record);
     if (!held.ok) return held;
-    const approved = await this.#underLease(held.value, () =>
+    const approved = await underLease(held.value, () =>
       this.#deps.store.update((draft) => {
         check(draft);
         const found = this.#must(draft, record.id);
@@ -216,10 +217,10 @@ export class DeploymentService implements Deployments {
     if (isEnded(record) || record.state === 'found') {
       const early = refusalOf(() => check(this.#state()));
       if (early !== null) return early;
-      held = await this.#takeLeases(record);
+      held = await gripOn(this.#deps.leases, record);
       if (!held.ok) return held;
     }
-    const aborted = await this.#underLease(held?.value, () =>
+    const aborted = await underLease(held?.value, () =>
       this.#deps.store.update((draft) => {
         const anew = check(draft);
         const found = this.#must(draft, record.id);
@@ -407,29 +408,6 @@ export class DeploymentService implements Deployments {
       `The world has changed since ${record.id} was planned: other nodes would move now.`,
       `End it with /ephyra stop and make a new plan: /ephyra deploy ${record.source}→${record.target}`,
     );
-  }
-
-  /** The leases on both control planes, or who has one of them. */
-  async #takeLeases({ source, target }: Pick<DeployRequest, 'source' | 'target'>): Promise<Answer<Grip>> {
-    const answer = await claimed(this.#deps.leases.take([source, target]));
-    if (!answer.ok) return answer;
-    const taken = answer.value;
-    if (taken.ok) return granted(taken.grip);
-    const { kind, message, remedy } = taken.trouble;
-    const sentence = `${message[0]?.toUpperCase()}${message.slice(1)}; nothing was changed.`;
-    return refused(kind === 'unsure' ? 'lease_unsure' : 'held_elsewhere', sentence, remedy);
-  }
-
-  /** What was taken for an update is given back when the update is not made. */
-  async #underLease<T>(grip: Grip | undefined, update: () => Promise<T>): Promise<Answer<T>> {
-    try {
-      const answer = await claimed(update());
-      if (!answer.ok) await grip?.release();
-      return answer;
-    } catch (error) {
-      await grip?.release();
-      throw error;
-    }
   }
 
   #tell(id: DeploymentId, event: DeploymentEvent): void {
