@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import type { ControlPlaneName, Move, Step } from '../machines/domain.ts';
-import type { Item } from '../machines/migration/items.ts';
 import type { MigrationPorts } from '../machines/migration/setup.ts';
 import type { ApplicationPlugin } from '../machines/plugin.ts';
 import { loadPlugin } from '../plugins/registry.ts';
@@ -122,22 +121,32 @@ export async function wire(
 
   const ports = (record: DeepReadonly<StoredDeployment>, listener: RunListener): MigrationPorts => {
     const { deployment } = config;
+    const domainKey = record.options.failureDomain;
     const known = new KnownNodes({
       planned: record.nodes,
       controlPlanes: [record.source, record.target],
       survey,
-      failureDomainOf: (extra) => failureDomainOf(extra, deployment.failureDomain.extra),
+      // As the plan did: two ways of telling them would never agree, and nobody would share a domain with anybody.
+      failureDomainOf: (extra) => (domainKey === null ? null : failureDomainOf(extra, domainKey)),
     });
     const gateDeps = {
       plugin,
       clock: steady,
       maxUnavailable: record.options.maxUnavailable,
-      aliases: ({ uuid }: Pick<Item, 'uuid'>) => known.namesOf(uuid),
       roleLimits: Object.fromEntries(
         config.roles.flatMap(({ name, maxUnavailable }) => (maxUnavailable === null ? [] : [[name, maxUnavailable]])),
       ),
       failureDomainLimit: deployment.failureDomain.maxUnavailable,
       nodeCalled: (name: string) => known.called(name),
+      // Nobody else looks when nobody is on the move.
+      refresh: async () => {
+        const notBefore = steady.now() - deployment.pollMs;
+        const lists = [record.source, record.target].flatMap((at) => [
+          survey.read({ of: 'nodes', at }, 0, notBefore),
+          survey.read({ of: 'instances', at }, 0, notBefore),
+        ]);
+        await Promise.all(lists);
+      },
       patienceMs: APPLICATION_PATIENCE_MS,
     };
     const mayWrite = (move: Move, signal: AbortSignal) =>

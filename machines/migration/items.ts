@@ -47,8 +47,8 @@ export const running = (fleet: Fleet): Item[] => itemsAt(fleet, 'moving', 'going
 
 /**
  * Of whom one may go next, best first; nobody when the window or the role's window is full. With a limit for failure
- * domains all of the head's role who are in one that has room, so that one that is full does not hold up the others; else
- * the head alone. The order of roles holds.
+ * domains all up to the next role who are in one that has room, so that one that is full does not hold up the others; else
+ * the head alone.
  */
 export function inLine(fleet: Fleet, window: number): readonly Item[] {
   const head = fleet.items[fleet.queue[0] ?? ''];
@@ -59,13 +59,15 @@ export function inLine(fleet: Fleet, window: number): readonly Item[] {
   if (now.length >= window || ofRole >= roleWindow) return [];
   const most = fleet.options.windowPerFailureDomain;
   if (most === null) return [head];
-  const hasRoom = ({ role, failureDomain }: Item) =>
-    role === head.role && now.filter((other) => mayShareDomain(other.failureDomain, failureDomain)).length < most;
-  return fleet.queue.flatMap((uuid) => fleet.items[uuid] ?? []).filter(hasRoom);
+  const hasRoom = ({ failureDomain }: Item) =>
+    now.filter((other) => mayBeOf(other.failureDomain, failureDomain)).length < most;
+  const queued = fleet.queue.flatMap((uuid) => fleet.items[uuid] ?? []);
+  const end = queued.findIndex(({ role }) => role !== head.role);
+  return queued.slice(0, end < 0 ? undefined : end).filter(hasRoom);
 }
 
-/** Who is in an unknown failure domain may be in this very one. */
-export const mayShareDomain = (one: FailureDomain | null, other: FailureDomain | null): boolean =>
+/** Whether one may be of the same role or failure domain as another: of whom it is not known, it may be so. */
+export const mayBeOf = (one: string | null, other: string | null): boolean =>
   one === null || other === null || one === other;
 
 /** Canaries go alone. */

@@ -10,7 +10,13 @@ export function createMigrationMachine(ports: MigrationPorts) {
   const gate = (back: string, patience: { target: string; note: string }) =>
     machine.createStateConfig({
       initial: 'asking',
-      after: { gatePatience: { target: patience.target, actions: { type: 'note', params: patience.note } } },
+      // While nodes of ours are out, their coming back may be what opens it; they have deadlines of their own.
+      after: {
+        gatePatience: [
+          { guard: 'idle', target: patience.target, actions: { type: 'note', params: patience.note } },
+          { target: back },
+        ],
+      },
       states: {
         asking: {
           invoke: {
@@ -154,7 +160,7 @@ export function createMigrationMachine(ports: MigrationPorts) {
           },
           backGate: gate('#backChoosing', {
             target: '#stranded',
-            note: 'The application could not spare one more node in time; the nodes that had moved stay where they are.',
+            note: 'The application could not spare one more node in time.',
           }),
           backHolding: {},
         },
@@ -180,18 +186,23 @@ export function createMigrationMachine(ports: MigrationPorts) {
 export function outcome(context: MigrationContext): MigrationOutput {
   const { note, intent } = context;
   const stuck = itemsAt(context, 'stuck');
+  const left = intent === 'abort' ? leftBehind(context) : null;
   if (stuck.length > 0) {
-    const names = stuck.map((item) => item.name).join(', ');
-    return { state: 'stuck', note: `A person has to look at ${names}.` };
+    const look = `A person has to look at ${stuck.map((item) => item.name).join(', ')}.`;
+    return { state: 'stuck', note: left === null ? look : `${look} ${left}` };
   }
-  if (intent === 'abort') {
-    const left = itemsAt(context, 'moved').length;
-    return left === 0 ? { state: 'rolled_back', note } : { state: 'stuck', note };
-  }
+  if (intent === 'abort') return left === null ? { state: 'rolled_back', note } : { state: 'stuck', note: left };
   const home = itemsAt(context, 'waiting', 'back').length;
   if (home === 0) return { state: 'completed', note };
   return {
     state: 'stopped',
     note: note ?? `${home} of ${Object.keys(context.items).length} nodes stayed in the source.`,
   };
+}
+
+/** Who was not taken back by an abort, and why; null when nobody is left. */
+function leftBehind(context: MigrationContext): string | null {
+  const names = itemsAt(context, 'moved').map((item) => item.name);
+  if (names.length === 0) return null;
+  return [context.note, `In the target still: ${names.join(', ')}.`].filter((part) => part !== null).join(' ');
 }

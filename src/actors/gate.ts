@@ -1,11 +1,11 @@
 import type { FailureDomain, RoleName } from '../../machines/domain.ts';
 import { Failure } from '../../machines/errors.ts';
 import type { Item } from '../../machines/migration/items.ts';
-import { mayShareDomain } from '../../machines/migration/items.ts';
+import { mayBeOf } from '../../machines/migration/items.ts';
 import type { GateAnswer, GateInput } from '../../machines/migration/setup.ts';
 import type { ApplicationHealth, ApplicationPlugin } from '../../machines/plugin.ts';
 import type { SteadyClock } from '../openstack/clock.ts';
-import type { Known } from './knownNodes.ts';
+import type { Called, Known } from './knownNodes.ts';
 import { withPatience } from './patience.ts';
 
 export interface GateDeps {
@@ -13,14 +13,14 @@ export interface GateDeps {
   readonly clock: SteadyClock;
   /** Nodes that may be out of service at once, for whatever reason. */
   readonly maxUnavailable: number;
-  /** All names under which the application may know a node of ours: node, instance, addresses. */
-  readonly aliases: (item: Pick<Item, 'uuid' | 'name'>) => readonly string[];
   /** Roles that have a limit of their own. */
   readonly roleLimits: Readonly<Record<RoleName, number>>;
   /** Nodes of one failure domain that may be out at once; null when there is no such limit. */
   readonly failureDomainLimit: number | null;
-  /** What is known of the node that the application calls so. */
-  readonly nodeCalled: (name: string) => Known;
+  /** What is known of whoever the application calls so. */
+  readonly nodeCalled: (name: string) => Called;
+  /** Brings up to date what `nodeCalled` goes by, as far as that can be had; never rejects. */
+  readonly refresh: () => Promise<void>;
   /** Milliseconds that one question to the application may take. */
   readonly patienceMs: number;
 }
@@ -30,17 +30,14 @@ export interface GateDeps {
  * this one no more nodes than allowed are out, counting those that are out without our doing. Unknown is never yes.
  */
 export async function gate({ line, out }: GateInput, deps: GateDeps, signal: AbortSignal): Promise<GateAnswer> {
+  // Before the application is asked: what it says is older at once.
+  await deps.refresh();
   const health = await ask(deps, signal);
   if (health.health !== 'healthy') return { open: false, reason: complaint(health) };
-  const known = new Map<string, Known>();
-  const nodeCalled = (name: string): Known => {
-    const found = known.get(name) ?? deps.nodeCalled(name);
-    known.set(name, found);
-    return found;
-  };
+  const absent = absentees(health, deps);
   let first: string | null = null;
   for (const next of line) {
-    const full = whyFull({ next, out }, health, { ...deps, nodeCalled });
+    const full = whyFull({ next, out }, absent, deps);
     if (full === null) return { open: true, next: next.uuid };
     first ??= full;
   }
@@ -49,32 +46,48 @@ export async function gate({ line, out }: GateInput, deps: GateDeps, signal: Abo
 
 type Leaver = Pick<Item, 'uuid' | 'name' | 'role' | 'failureDomain'>;
 
+/** Somebody who is out, by the name that the application gives. */
+interface Absentee extends Called {
+  readonly name: string;
+}
+
+const absentees = ({ unavailable }: ApplicationHealth, { nodeCalled }: Pick<GateDeps, 'nodeCalled'>): Absentee[] =>
+  (unavailable ?? []).map((name) => ({ name, ...nodeCalled(name) }));
+
 /**
  * Null when with `next` no more are out than allowed, in all, of its role and of its failure domain, with `out` and whoever
  * else is out; else which limit it is, and who is out.
  */
 function whyFull(
   { next, out }: { readonly next: Leaver; readonly out: readonly Leaver[] },
-  health: ApplicationHealth,
-  deps: Omit<GateDeps, 'plugin' | 'clock' | 'patienceMs'>,
+  absent: readonly Absentee[],
+  deps: Pick<GateDeps, 'maxUnavailable' | 'roleLimits' | 'failureDomainLimit'>,
 ): string | null {
-  const others = strangers(health.unavailable ?? [], [...out, next], deps);
+  const ours = new Set([...out, next].map(({ uuid }) => uuid));
+  // A name that somebody else has had as well may mean him.
+  const strangers = absent.filter(({ uuids }) => uuids.length === 0 || !uuids.every((uuid) => ours.has(uuid)));
+  const everybody: readonly (Known & { readonly name: string })[] = [...out, ...strangers];
+  const full = (limit: number | null, what: string, counts: readonly string[]): string | null =>
+    limit === null || counts.length < limit
+      ? null
+      : `${counts.length} of at most ${limit} ${what} are out of service: ${counts.join(', ')}`;
   /** Of whom it is not known whether they count may do so: unknown is never no. */
-  const full = (limit: number | null, what: string, counts: (one: Known) => boolean = () => true): string | null => {
-    if (limit === null) return null;
-    const names = [
-      ...out.filter(counts).map(({ name }) => name),
-      ...others.filter((name) => counts(deps.nodeCalled(name))),
-    ];
-    if (names.length < limit) return null;
-    return `${names.length} of at most ${limit} ${what} are out of service: ${names.join(', ')}`;
-  };
-  const ofRole = ({ role }: Known) => role === next.role || role === null;
-  const ofDomain = ({ failureDomain }: Known) => mayShareDomain(failureDomain, next.failureDomain);
+  const alike = (key: keyof Known, words: string): string[] =>
+    everybody
+      .filter((one) => mayBeOf(one[key], next[key]))
+      .map((one) => (one[key] === null ? `${one.name} (${words} not known)` : one.name));
   return (
-    full(deps.maxUnavailable, 'nodes') ??
-    full(deps.roleLimits[next.role] ?? null, `nodes of role ${next.role}`, ofRole) ??
-    full(deps.failureDomainLimit, `nodes of ${domainName(next.failureDomain)}`, ofDomain)
+    full(
+      deps.maxUnavailable,
+      'nodes',
+      everybody.map(({ name }) => name),
+    ) ??
+    full(deps.roleLimits[next.role] ?? null, `nodes of role ${next.role}`, alike('role', 'role')) ??
+    full(
+      deps.failureDomainLimit,
+      `nodes of ${domainName(next.failureDomain)}`,
+      alike('failureDomain', 'failure domain'),
+    )
   );
 }
 
@@ -100,10 +113,11 @@ export class Leaving {
   async permit(next: Leaver, wayBack: boolean, signal: AbortSignal): Promise<void> {
     const { clock, pollMs, waiting } = this.#deps;
     for (;;) {
+      await this.#deps.refresh();
       const health = await ask(this.#deps, signal);
       const well = health.health === 'healthy' || (wayBack && health.health === 'unhealthy');
       const out = [...this.#left.values()].filter(({ uuid }) => uuid !== next.uuid);
-      const shut = well ? whyFull({ next, out }, health, this.#deps) : complaint(health);
+      const shut = well ? whyFull({ next, out }, absentees(health, this.#deps), this.#deps) : complaint(health);
       if (shut === null) {
         // In the same turn as the count, so that of two who ask at the same time the second sees the first.
         this.#left.set(next.uuid, next);
@@ -157,13 +171,6 @@ async function ask(
     signal.throwIfAborted();
     return { health: 'unknown', reasons: [error instanceof Error ? error.message : String(error)] };
   }
-}
-
-/** Members that are out without our doing. */
-function strangers(unavailable: readonly string[], ours: readonly Leaver[], deps: Pick<GateDeps, 'aliases'>): string[] {
-  // Host names know no case: an instance "Worker-01" is "worker-01" to its application, and not one more that is out.
-  const known = new Set(ours.flatMap((item) => deps.aliases(item).map((name) => name.toLowerCase())));
-  return unavailable.filter((name) => !known.has(name.toLowerCase()));
 }
 
 const domainName = (domain: FailureDomain | null): string =>

@@ -8,6 +8,11 @@ export interface Known {
   readonly failureDomain: FailureDomain | null;
 }
 
+/** Whoever goes by a name: which nodes have gone by it, and what they have in common. */
+export interface Called extends Known {
+  readonly uuids: readonly NodeUuid[];
+}
+
 type Planned = Known & { readonly uuid: NodeUuid; readonly name: string };
 
 export interface KnownNodesDeps {
@@ -20,22 +25,25 @@ export interface KnownNodesDeps {
 
 /**
  * Tells nodes by the names under which the application may know them: their own, those of their instances, their
- * addresses. What was once seen stays known: an instance that somebody has deleted is still what the application misses.
+ * addresses. What was seen since the start stays known: an instance that somebody has deleted is still what the application
+ * misses.
  */
 export class KnownNodes {
   readonly #deps: KnownNodesDeps;
   readonly #names: Map<NodeUuid, Set<string>>;
   readonly #planned: ReadonlyMap<NodeUuid, Planned>;
+  #lists: readonly unknown[] | null = null;
+  #index = new Map<string, Set<NodeUuid>>();
 
   constructor(deps: KnownNodesDeps) {
     this.#deps = deps;
     this.#planned = new Map(deps.planned.map((node) => [node.uuid, node]));
     this.#names = new Map(deps.planned.map(({ uuid, name }) => [uuid, new Set([uuid, name])]));
-    for (const { uuid } of deps.planned) this.namesOf(uuid);
+    this.#learnt();
   }
 
   /** All names of a node, by what the control planes have said last and before. */
-  namesOf(uuid: NodeUuid): readonly string[] {
+  #namesOf(uuid: NodeUuid): ReadonlySet<string> {
     const names = this.#names.get(uuid) ?? new Set([uuid]);
     this.#names.set(uuid, names);
     for (const at of this.#deps.controlPlanes) {
@@ -49,19 +57,37 @@ export class KnownNodes {
         for (const address of addresses) names.add(address);
       }
     }
-    return [...names];
+    return names;
   }
 
-  /** What is known of whoever goes by this name. Where several have gone by it, what they have in common. */
-  called(name: string): Known {
-    const wanted = name.toLowerCase();
-    const found = [...this.#everybody()]
-      .filter((uuid) => this.namesOf(uuid).some((known) => known.toLowerCase() === wanted))
-      .map((uuid) => this.#planned.get(uuid) ?? this.#stranger(uuid));
+  called(name: string): Called {
+    // Host names know no case: an instance "Worker-01" is "worker-01" to its application, and not one more that is out.
+    const uuids = [...(this.#learnt().get(name.toLowerCase()) ?? [])];
+    const found = uuids.map((uuid) => this.#planned.get(uuid) ?? this.#stranger(uuid));
     return {
+      uuids,
       role: common(found.map(({ role }) => role)),
       failureDomain: common(found.map(({ failureDomain }) => failureDomain)),
     };
+  }
+
+  /** Names in lower case to who has gone by them; made anew only when one of the lists is a newer one. */
+  #learnt(): ReadonlyMap<string, ReadonlySet<NodeUuid>> {
+    const { controlPlanes, survey } = this.#deps;
+    const lists = controlPlanes.flatMap((at) => [
+      survey.last({ of: 'nodes', at }),
+      survey.last({ of: 'instances', at }),
+    ]);
+    if (this.#lists !== null && lists.every((list, index) => list === this.#lists?.[index])) return this.#index;
+    this.#lists = lists;
+    this.#index = new Map();
+    for (const uuid of this.#everybody()) {
+      for (const name of this.#namesOf(uuid)) {
+        const key = name.toLowerCase();
+        this.#index.set(key, (this.#index.get(key) ?? new Set<NodeUuid>()).add(uuid));
+      }
+    }
+    return this.#index;
   }
 
   /** A node that is not of the deployment: its definitions tell its failure domain, and no role. */
@@ -82,5 +108,5 @@ export class KnownNodes {
 }
 
 /** What all of them are; null when they differ, or when there is none. */
-const common = <T>(values: readonly (T | null)[]): T | null =>
+export const common = <T>(values: readonly (T | null)[]): T | null =>
   new Set(values).size === 1 ? (values[0] ?? null) : null;

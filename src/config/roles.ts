@@ -21,7 +21,8 @@ export function roleOf(roles: readonly RoleConfig[], subject: RoleSubject): Role
 /** The failure domain that a node's `extra` tells by `key`: a text or a number; null when there is none. */
 export function failureDomainOf(extra: Readonly<Record<string, unknown>>, key: string): FailureDomain | null {
   const found = own(extra, key);
-  return typeof found === 'number' || (typeof found === 'string' && found !== '') ? String(found) : null;
+  const name = typeof found === 'number' || typeof found === 'string' ? String(found).trim() : '';
+  return name === '' ? null : name;
 }
 
 /** Whether all criteria of the role hold for a node. */

@@ -1,4 +1,5 @@
 import type { DeploymentId, NodeFacts } from '../../machines/domain.ts';
+import { common } from '../actors/knownNodes.ts';
 import { failureDomainOf } from '../config/roles.ts';
 import type { DeploymentConfig, RoleConfig } from '../config/types.ts';
 import { isEnded } from '../store/state.ts';
@@ -120,20 +121,21 @@ function rebuilt(marks: MarkedDeployment, pair: PairSight, deps: FindingsDeps): 
   const { id, epoch, source, target } = marks;
   const arrived = arrivedOf(pair, marks);
   const { maxUnavailable, failureDomain } = deps.deployment;
-  const domainOf = ({ extra }: Pick<NodeFacts, 'extra'>) => failureDomainOf(extra, failureDomain.extra);
+  const domainOf = (extras: readonly NodeFacts['extra'][]) =>
+    common(extras.map((extra) => failureDomainOf(extra, failureDomain.extra)));
   const nodes = inOrder(
     [
       ...marks.nodes.map((node) => ({
         uuid: node.uuid,
         name: node.name,
         role: node.role,
-        failureDomain: domainOf(node),
+        failureDomain: domainOf(node.extras),
       })),
       ...arrived.map((node) => ({
         uuid: node.uuid,
         name: nameOf(node),
         role: roleOf(pair, target, node, id) ?? deps.roles[0]?.name ?? 'unknown',
-        failureDomain: domainOf(node),
+        failureDomain: domainOf([node.extra]),
       })),
     ],
     deps.roles,
@@ -147,7 +149,7 @@ function rebuilt(marks: MarkedDeployment, pair: PairSight, deps: FindingsDeps): 
     target,
     requestedBy: { ...deps.by },
     requestedAt: now,
-    options: { maxUnavailable, nodes: null },
+    options: { maxUnavailable, failureDomain: failureDomain.extra, nodes: null },
     nodes,
     excluded: [],
     digest: digestOf({ source, target, maxUnavailable, nodes }),

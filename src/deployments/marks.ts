@@ -16,8 +16,8 @@ export interface MarkedNode {
   readonly uuid: NodeUuid;
   readonly name: string;
   readonly role: string;
-  /** Of its definition. */
-  readonly extra: NodeFacts['extra'];
+  /** Of its definitions, wherever it is seen. */
+  readonly extras: readonly NodeFacts['extra'][];
   readonly seenIn: readonly ControlPlaneName[];
   /** It was claimed where it had arrived: only a deployment that takes its nodes back does that. */
   readonly comingBack: boolean;
@@ -98,7 +98,7 @@ function gather(
     uuid: node.uuid,
     name: node.name ?? known?.name ?? node.uuid,
     role: marker.role,
-    extra: node.extra,
+    extras: [...(known?.extras ?? []), node.extra],
     seenIn: [...(known?.seenIn ?? []), at],
     comingBack: known?.comingBack === true || marker.instance?.at === marker.target,
   });

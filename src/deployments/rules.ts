@@ -216,6 +216,7 @@ export function newRecord(
     requestedAt: by.now,
     options: {
       maxUnavailable: plan.maxUnavailable,
+      failureDomain: by.config.failureDomain.extra,
       nodes: request.options?.nodes === undefined ? null : [...request.options.nodes],
     },
     nodes: plan.nodes.map((node) => ({ ...node })),

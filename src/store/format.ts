@@ -76,6 +76,7 @@ export function storeFileText(state: StoreState, writes: number): string {
 
 const withoutDomains = (deployment: Json): Json => ({
   ...deployment,
+  options: isObject(deployment['options']) ? { ...deployment['options'], failureDomain: null } : deployment['options'],
   nodes: each(deployment['nodes'], (node) => ({ ...node, failureDomain: null })),
 });
 

@@ -47,7 +47,11 @@ const deployment = z.strictObject({
   target: text,
   requestedBy: actor,
   requestedAt: time,
-  options: z.strictObject({ maxUnavailable: z.number().int().positive(), nodes: z.array(z.string()).nullable() }),
+  options: z.strictObject({
+    maxUnavailable: z.number().int().positive(),
+    failureDomain: text.nullable(),
+    nodes: z.array(z.string()).nullable(),
+  }),
   nodes: z.array(z.strictObject({ uuid: text, name: z.string(), role: text, failureDomain: text.nullable() })),
   excluded: z.array(z.strictObject({ uuid: text, name: z.string(), reason: z.string() })),
   digest: text,

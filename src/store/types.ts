@@ -58,6 +58,8 @@ export interface StoredDeployment {
 /** The options that the request set, resolved against the configuration of that moment. */
 export interface StoredOptions {
   maxUnavailable: number;
+  /** The entry of a node's `extra` by which the plan told failure domains; null when it knew of none. */
+  failureDomain: string | null;
   /** Names or uuids that the request was limited to; null = all. */
   nodes: string[] | null;
 }

@@ -192,8 +192,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'only own nodes count against the ceiling',
     file: 'src/actors/gate.ts',
-    find: "full(() => names, deps.maxUnavailable, 'nodes') ??",
-    replace: "full(() => out.map(({ name }) => name), deps.maxUnavailable, 'nodes') ??",
+    find: 'const everybody: readonly (Known & { readonly name: string })[] = [...out, ...strangers];',
+    replace: 'const everybody: readonly (Known & { readonly name: string })[] = strangers.length < 0 ? [] : [...out];',
     foundBy: [CEILING],
   },
   {
@@ -207,15 +207,15 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the limit of a role is forgotten',
     file: 'src/actors/gate.ts',
-    find: 'full(ofRole, deps.roleLimits[next.role] ?? null,',
-    replace: 'full(ofRole, null,',
+    find: 'full(deps.roleLimits[next.role] ?? null,',
+    replace: 'full(null,',
     foundBy: [CEILING],
   },
   {
     name: 'the limit of a failure domain counts own nodes only',
     file: 'src/actors/gate.ts',
-    find: 'full(ofDomain, deps.failureDomainLimit,',
-    replace: 'full(ofDomain, null,',
+    find: ' deps.failureDomainLimit,',
+    replace: ' null,',
     foundBy: [CEILING],
   },
   {

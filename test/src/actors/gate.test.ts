@@ -7,7 +7,8 @@ import { processTime, VirtualTime } from '../../support/world/time.ts';
 
 /** "w2-r1" is in rack r1. */
 const domainOf = (name: string) => name.split('-')[1] ?? null;
-const item = (name: string, role = 'worker') => ({ uuid: `u-${name}`, name, role, failureDomain: domainOf(name) });
+const uuidOf = (name: string) => `u-${name.toLowerCase()}`;
+const item = (name: string, role = 'worker') => ({ uuid: uuidOf(name), name, role, failureDomain: domainOf(name) });
 const HEALTHY: ApplicationHealth = { health: 'healthy', reasons: [], unavailable: [] };
 const signal = new AbortController().signal;
 
@@ -18,10 +19,11 @@ function stage(answers: (now: number) => Promise<ApplicationHealth> | Applicatio
     plugin: { verifyApplication: async () => answers(time.now()) },
     clock,
     maxUnavailable: 2,
-    aliases: ({ uuid, name }) => [uuid, name, `${name}.example`],
     roleLimits: {},
     failureDomainLimit: null,
+    refresh: async () => undefined,
     nodeCalled: (name) => ({
+      uuids: name.includes(' ') ? [] : [uuidOf(name.replace('.example', ''))],
       role: name.startsWith('m') ? 'master' : name.startsWith('w') ? 'worker' : null,
       failureDomain: domainOf(name),
     }),
@@ -122,13 +124,38 @@ describe('the gate', () => {
       reason: '1 of at most 1 nodes of failure domain r1 are out of service: m9-r1',
     });
     expect(await askFor('w1-r1', [], item('w2-r1'))).toMatchObject({ open: false });
-    expect(await askFor('w1-r1', ['w9'])).toMatchObject({ open: false });
+    expect(await askFor('w1-r1', ['w9'])).toMatchObject({
+      open: false,
+      reason: expect.stringContaining('are out of service: w9 (failure domain not known)'),
+    });
     expect(await askFor('w1', ['w9-r2'])).toMatchObject({
       open: false,
       reason: '1 of at most 1 nodes of an unknown failure domain are out of service: w9-r2',
     });
     // The node itself may be out already.
     expect(await askFor('w1-r1', ['w1-r1'])).toMatchObject({ open: true });
+  });
+
+  it('takes a name for that of a node of ours only when nobody else has had it', async () => {
+    const shared = (uuids: string[]) => ({
+      maxUnavailable: 2,
+      nodeCalled: () => ({ uuids, role: 'worker', failureDomain: null }),
+    });
+    const out = { ...HEALTHY, unavailable: ['10.1.0.1'] };
+    expect(await ask(out, shared(['u-w2']), item('w2'))).toMatchObject({ open: true });
+    expect(await ask(out, shared(['u-w2', 'u-w9']), item('w2'))).toMatchObject({ open: false });
+    expect(await ask(out, shared([]), item('w2'))).toMatchObject({ open: false });
+  });
+
+  it('has what it knows brought up to date before the application is asked', async () => {
+    const order: string[] = [];
+    const { deps, settle } = stage(() => {
+      order.push('asked');
+      return HEALTHY;
+    });
+    const refresh = async () => void order.push('refreshed');
+    await settle(gate(input(item('w1')), { ...deps, refresh }, signal));
+    expect(order).toEqual(['refreshed', 'asked']);
   });
 
   it('lets the first of the line go for whom there is room, and tells what keeps the first one', async () => {

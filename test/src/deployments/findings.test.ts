@@ -103,7 +103,7 @@ describe('a deployment that only the marks know', () => {
       approval: null,
       startedAt: null,
       requestedBy: SYSTEM,
-      options: { maxUnavailable: 3, nodes: null },
+      options: { maxUnavailable: 3, failureDomain: 'rack', nodes: null },
     });
     // By roles as configured, then by name; what has neither begun nor arrived is not in it.
     expect(found[0]?.nodes).toEqual([
@@ -124,6 +124,11 @@ describe('a deployment that only the marks know', () => {
       { nodes: [node(2, null, { extra: { rack: 7 } })], instances: [booted(2)] },
     );
     const [found] = judge([], there).found;
+    const both = pairOf(
+      { nodes: [node(1, mark({}), { extra: { rack: 'r1' } })] },
+      { nodes: [node(1, mark({}), { extra: { rack: 'r2' } })] },
+    );
+    expect(judge([], both).found[0]?.nodes[0]?.failureDomain).toBeNull();
     expect(found?.nodes.map(({ name, failureDomain }) => `${name} ${failureDomain}`)).toEqual([
       'node-01 r1',
       'node-02 7',

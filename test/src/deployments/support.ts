@@ -15,7 +15,7 @@ export function record(changes: Partial<StoredDeployment> = {}): StoredDeploymen
     target: 'cp2',
     requestedBy: ALICE,
     requestedAt: NOW - 60_000,
-    options: { maxUnavailable: 2, nodes: null },
+    options: { maxUnavailable: 2, failureDomain: 'rack', nodes: null },
     nodes: [
       { uuid: 'n-1', name: 'node-01', role: 'worker', failureDomain: null },
       { uuid: 'n-2', name: 'node-02', role: 'worker', failureDomain: null },

@@ -204,9 +204,16 @@ describe('a change that the disk takes and does not keep', () => {
 describe('an older format', () => {
   const old = () => {
     const { format: _, ...state } = emptyState();
-    const { nodes, ...record } = deployment('d-1');
+    const { nodes, options, ...record } = deployment('d-1');
+    const { failureDomain: _unknown, ...plainOptions } = options;
     const plain = nodes.map(({ failureDomain: _, ...node }) => node);
-    return { format: 1, ...state, epoch: 5, locks: [lock('l-1')], deployments: [{ ...record, nodes: plain }] };
+    return {
+      format: 1,
+      ...state,
+      epoch: 5,
+      locks: [lock('l-1')],
+      deployments: [{ ...record, options: plainOptions, nodes: plain }],
+    };
   };
 
   test('is brought up to date, and a copy of the file stays as it was', async () => {
@@ -217,7 +224,11 @@ describe('an older format', () => {
     // Of failure domains it did not know: nothing is made up about them.
     const [record] = old().deployments;
     const nodes = record?.nodes.map((node) => ({ ...node, failureDomain: null }));
-    expect(store.read()).toEqual({ ...old(), format: 3, deployments: [{ ...record, nodes }] });
+    expect(store.read()).toEqual({
+      ...old(),
+      format: 3,
+      deployments: [{ ...record, nodes, options: { ...record?.options, failureDomain: null } }],
+    });
     expect(store.behind).toBeNull();
     // Opened only, the file is as it was: the older version can still be started again.
     expect(readFileSync(path, 'utf8')).toBe(text);

@@ -58,7 +58,7 @@ export function deployment(id: string, change: Partial<StoredDeployment> = {}): 
     target: 'cp2',
     requestedBy: JANE,
     requestedAt: 1_000,
-    options: { maxUnavailable: 2, nodes: null },
+    options: { maxUnavailable: 2, failureDomain: 'rack', nodes: null },
     nodes: [{ uuid: 'u-1', name: 'worker-1', role: 'worker', failureDomain: 'r1' }],
     excluded: [{ uuid: 'u-2', name: 'worker-2', reason: 'in maintenance' }],
     digest: 'abc123',
