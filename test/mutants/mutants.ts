@@ -219,6 +219,13 @@ export const MUTANTS: readonly Mutant[] = [
     foundBy: [CEILING],
   },
   {
+    name: 'who is in an unknown failure domain is in none',
+    file: 'machines/migration/items.ts',
+    find: 'one === null || other === null || one === other;',
+    replace: 'one === other;',
+    foundBy: [CEILING],
+  },
+  {
     name: 'each node is taken for a failure domain of its own',
     file: 'src/deployments/plan.ts',
     find: 'failureDomain: failureDomainOf(node.extra, failureDomain.extra),',

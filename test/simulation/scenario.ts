@@ -64,21 +64,25 @@ export function scenarioOf(seed: number): Scenario {
   const masters = random.pick([0, 1, 2]);
   const trouble = random.pick([0, 1, 1, 2, 2, 3]);
   const window = random.between(1, 3);
-  const racks = random.fork('racks');
   const lastsMs = 60_000 + (nodes * 60_000) / window;
   const span = () => random.between(0, Math.round(lastsMs));
   const some = (most: number) => (trouble === 0 ? 0 : random.between(0, Math.round((most * trouble) / 2)));
   const list = <T>(count: number, make: () => T): T[] => Array.from({ length: count }, make);
   const latency = random.pick([0, 20, 300, 3_000]);
   const meddling = list(some(2), () => ({ atMs: span(), what: meddlingOf(random, nodes) }));
+  const racks = racksOf(random.fork('racks'), nodes);
+  if (racks.lost !== null && racks.crashes !== null) {
+    meddling.push({ atMs: Math.round(racks.crashes * lastsMs), what: { do: 'crash machine', node: racks.lost } });
+  }
   return {
     seed,
     options: {
       nodes,
       masters,
+      ...(racks.lost === null ? {} : { rackless: [racks.lost] }),
       deployment: {
         maxUnavailable: window,
-        ...(racks.chance(0.3) ? { failureDomain: { extra: 'rack', maxUnavailable: 1 } } : {}),
+        ...(racks.limited ? { failureDomain: { extra: 'rack', maxUnavailable: 1 } } : {}),
         canary: random.between(0, 2),
         failureBudget: random.between(0, 2),
         nodeAttempts: random.between(1, 3),
@@ -96,7 +100,7 @@ export function scenarioOf(seed: number): Scenario {
       ...(random.chance(0.15) ? { pageLimit: random.between(1, 4) } : {}),
       ...(random.chance(0.2) ? { slack: random.pick(SLACK_MOODS) } : {}),
     },
-    wishes: wishesOf(random, nodes),
+    wishes: wishesOf(random, nodes).map((wish) => without(wish, racks.lost, nodes)),
     skews: list(3, () => (random.chance(0.2) ? skewOf(random) : 0)),
     disturbances: list(some(6), () => ({ request: random.between(1, 25 * nodes), what: disturbanceOf(random) })),
     faults: list(some(3), () => faultOf(random, nodes, span())),
@@ -107,6 +111,23 @@ export function scenarioOf(seed: number): Scenario {
     meddling,
     rivals: random.chance(0.03) ? rivalryOf(random.fork('rivals')) : [],
   };
+}
+
+/**
+ * Whether one node of a rack at most may be out; a node that tells no rack, which such a limit keeps from being moved; and
+ * when its machine crashes, as a share of the time.
+ */
+function racksOf(random: Random, nodes: number): { limited: boolean; lost: number | null; crashes: number | null } {
+  const limited = random.chance(0.3);
+  const lost = limited && nodes > 3 && random.chance(0.4) ? random.between(1, nodes) : null;
+  return { limited, lost, crashes: random.chance(0.7) ? random.next() : null };
+}
+
+/** Moves all but one. */
+function without(wish: Wish, lost: number | null, nodes: number): Wish {
+  if (lost === null || wish.direction !== undefined) return wish;
+  const names = Array.from({ length: nodes }, (_, index) => nodeName(index + 1));
+  return { ...wish, options: { nodes: names.filter((name) => name !== nodeName(lost)) } };
 }
 
 /** Seconds are usual between computers; an hour is a time zone that somebody got wrong. */

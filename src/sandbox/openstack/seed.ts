@@ -10,6 +10,8 @@ export interface SeedNode {
   /** Counts from 1: `node-01`, uuid `b0000000-0000-4000-8000-000000000001`, BMC password `bmc-secret-01`. */
   readonly number: number;
   readonly role: Role;
+  /** Where it stands; null: its definition does not tell. Default: two in a rack, `r1` to begin with. */
+  readonly rack?: string | null;
 }
 
 export interface Seed {
@@ -32,19 +34,18 @@ export function seedUuid(number: number): string {
 
 /** Fills a control plane with nodes as if they had been enrolled and booted long ago; no time passes. */
 export function seed({ nodes, booted }: Seed, context: Context): void {
-  for (const { number, role } of nodes) {
-    const uuid = enrol(number, role, context);
+  for (const { number, role, rack = `r${Math.ceil(number / 2)}` } of nodes) {
+    const uuid = enrol({ number, role, rack }, context);
     if (booted) boot(uuid, role, context);
   }
   context.compute.pass();
 }
 
-function enrol(number: number, role: Role, context: Context): string {
+function enrol({ number, role, rack }: Required<SeedNode>, context: Context): string {
   const { world, clock } = context;
   const now = clock.now();
   const uuid = seedUuid(number);
   const label = String(number).padStart(2, '0');
-  const rack = `r${Math.floor((number - 1) / 2) + 1}`;
   const { resourceClass, cpus, ram, disk } = ROLES[role];
   const owner = [...context.identity.projects.values()].find(({ name }) => name !== 'service')?.id ?? null;
   const body = {
@@ -66,12 +67,12 @@ function enrol(number: number, role: Role, context: Context): string {
       capabilities: 'boot_mode:uefi,boot_option:local',
     },
     resource_class: resourceClass,
-    extra: { role, rack },
+    extra: rack === null ? { role } : { role, rack },
     description: `sandbox node ${number}`,
     owner,
   };
   const node = newNode(body, now, world.nextSerial());
-  const traits = [traitOf(role), `CUSTOM_RACK_${rack.toUpperCase()}`];
+  const traits = [traitOf(role), ...(rack === null ? [] : [`CUSTOM_RACK_${rack.toUpperCase()}`])];
   world.put('nodes', uuid, {
     ...node,
     traits,

@@ -4,8 +4,8 @@ import type { Invariant, Watched } from './invariant.ts';
 
 /**
  * Invariant 4: Ephyra takes no node out of the application when with it more would be out than allowed - in all, of its
- * role, of its failure domain -, counting every node that is out for any reason. (Others may break the ceiling; Ephyra may not add to it. Who went out after the
- * application's last word before Ephyra asked does not count: nobody can know that.)
+ * role, of its failure domain -, counting every node that is out for any reason. (Others may break the ceiling; Ephyra may
+ * not add to it. Who went out after the application's last word before Ephyra asked does not count: nobody can know that.)
  */
 export class UnavailabilityCeiling implements Invariant {
   readonly name = 'unavailability ceiling';
@@ -30,7 +30,9 @@ export class UnavailabilityCeiling implements Invariant {
       return !serves(member) && !unknown;
     });
     const { roles, racks, options } = this.#world;
-    const sameAs = (of: ReadonlyMap<string, string>) => out.filter(({ uuid }) => of.get(uuid) === of.get(after.uuid));
+    // Of whom nobody knows where he is, he may be in this very place.
+    const sameAs = (of: ReadonlyMap<string, string>) =>
+      out.filter(({ uuid }) => ['', of.get(after.uuid)].includes(of.get(uuid)));
     this.#hold(out, record.options.maxUnavailable, '');
     this.#hold(sameAs(roles), options.roleMax?.[after.role], ` of role ${after.role}`);
     const ofRack = options.deployment?.failureDomain?.maxUnavailable ?? undefined;

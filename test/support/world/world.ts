@@ -5,6 +5,7 @@ import {
   type ControlPlane,
   createControlPlane,
   type Delays,
+  type SeedNode,
   seedNodes,
 } from '../../../src/sandbox/openstack/index.ts';
 import type { ChangeEvent } from '../../../src/sandbox/openstack/types.ts';
@@ -39,6 +40,8 @@ export interface WorldOptions extends Omit<InstallationOptions, 'host' | 'stoppa
   readonly nodes?: number;
   readonly masters?: number;
   readonly roleMax?: Readonly<Record<string, number>>;
+  /** Nodes that tell no rack, by number from 1. */
+  readonly rackless?: readonly number[];
   readonly delays?: Partial<Delays>;
   /** From and to, for one way of a request. Default 0: answers come at once. */
   readonly latencyMs?: readonly [number, number];
@@ -106,7 +109,9 @@ export class World {
     this.planes = ['cp1', 'cp2'].map((name) => this.#plane(name));
     const [first] = this.planes;
     if (first === undefined) throw new Error('a world has control planes');
-    first.seed({ nodes: seedNodes(options.nodes ?? 3, options.masters ?? 1), booted: true });
+    const rackOf = ({ number }: SeedNode) => (options.rackless?.includes(number) === true ? { rack: null } : {});
+    const nodes = seedNodes(options.nodes ?? 3, options.masters ?? 1).map((node) => ({ ...node, ...rackOf(node) }));
+    first.seed({ nodes, booted: true });
     this.mirrors = new Map(this.planes.map((plane) => [plane.name, new Mirror(plane)]));
     this.roles = extraOf(this.mirror('cp1'), 'role');
     this.racks = extraOf(this.mirror('cp1'), 'rack');
