@@ -53,6 +53,7 @@ export class Evidence implements Invariant {
   }
 
   sent(call: Call): void {
+    this.#knowledge.sent(call);
     if (call.write === null || !DESTRUCTIVE.has(call.write) || call.node === null) return;
     const why = this.#lacks(call, call.node);
     if (why !== null) this.#world.violate(this.name, `${describe(call)}: ${why}`);

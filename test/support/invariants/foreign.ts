@@ -34,6 +34,7 @@ export class ForeignUntouched implements Invariant {
   }
 
   sent(call: Call): void {
+    this.#knowledge.sent(call);
     const why = isWrite(call) ? this.#objection(call) : null;
     if (why !== null) this.#world.violate(this.name, `${describe(call)}: ${why}`);
   }

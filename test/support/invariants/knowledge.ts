@@ -21,7 +21,10 @@ export interface Told {
   readonly knownAt: number;
   /** It is what the answer to a write said. */
   readonly written: boolean;
-  /** Orders what was asked in the same millisecond. */
+  /**
+   * Orders what was asked in the same millisecond: of a look the number of its call, of a write that of the last call which
+   * was sent before its answer was heard.
+   */
   readonly id: number;
   /** Null: not there. */
   readonly node: NodeSaid | null;
@@ -48,6 +51,8 @@ export class Knowledge {
   readonly #membership = new Map<string, MembershipAnswer>();
   readonly #now: () => number;
   #last: Call | null = null;
+  /** Number of the last call that was sent. */
+  #newest = 0;
 
   private constructor(now: () => number) {
     this.#now = now;
@@ -58,6 +63,11 @@ export class Knowledge {
     const known = OF.get(watched) ?? new Knowledge(watched.time.now);
     OF.set(watched, known);
     return known;
+  }
+
+  /** This, too, is to be told by everybody who asks it, before he does. */
+  sent({ id }: Call): void {
+    this.#newest = Math.max(this.#newest, id);
   }
 
   /** To be told by everybody who asks it, before he does. */
@@ -83,12 +93,12 @@ export class Knowledge {
   }
 
   /** The answer to a write that shows the node, or that it is gone, is as good as a look. */
-  #answerOfWrite({ id, process, at, node, write, status, sentAt }: Call, body: Json): void {
+  #answerOfWrite({ process, at, node, write, status, sentAt }: Call, body: Json): void {
     if (node === null || status === null) return;
     const gone = write === 'delete node' && (status === 204 || status === 404);
     const shown = (write === 'mark' || write === 'patch' || write === 'create node') && status >= 200 && status < 300;
     if (!gone && !shown) return;
-    const told = { id, sentAt, knownAt: this.#now(), written: true };
+    const told = { id: this.#newest, sentAt, knownAt: this.#now(), written: true };
     putUnder(this.#single, keyOf(process, at), node, { ...told, node: gone ? null : said(body) });
   }
 
@@ -123,7 +133,7 @@ export class Knowledge {
     const { id, sentAt, nodes } = list;
     if (single !== undefined) {
       const { knownAt } = single;
-      if (knownAt > sentAt || (knownAt === sentAt && (single.written || single.id > id))) return single;
+      if (knownAt > sentAt || (knownAt === sentAt && single.id >= id)) return single;
     }
     return { id, sentAt, knownAt: sentAt, written: false, node: nodes.get(uuid) ?? null };
   }
