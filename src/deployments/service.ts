@@ -405,7 +405,7 @@ export class DeploymentService implements Deployments {
     if (plan !== null && plan.digest === record.digest) return null;
     return refused(
       'digest_changed',
-      `The world has changed since ${record.id} was planned: other nodes would move now.`,
+      `The world has changed since ${record.id} was planned: a plan made now is another one.`,
       `End it with /ephyra stop and make a new plan: /ephyra deploy ${record.source}→${record.target}`,
     );
   }
