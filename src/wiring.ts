@@ -146,6 +146,7 @@ export async function wire(
           survey.read({ of: 'instances', at }, 0, notBefore),
         ]);
         await Promise.all(lists);
+        known.learn();
       },
       patienceMs: APPLICATION_PATIENCE_MS,
     };

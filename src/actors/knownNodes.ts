@@ -39,7 +39,7 @@ export class KnownNodes {
     this.#deps = deps;
     this.#planned = new Map(deps.planned.map((node) => [node.uuid, node]));
     this.#names = new Map(deps.planned.map(({ uuid, name }) => [uuid, new Set([uuid, name])]));
-    this.#learnt();
+    this.learn();
   }
 
   /** All names of a node, by what the control planes have said last and before. */
@@ -60,9 +60,10 @@ export class KnownNodes {
     return names;
   }
 
+  /** What is known of whoever goes by this name. Where several have gone by it, what they have in common. */
   called(name: string): Called {
     // Host names know no case: an instance "Worker-01" is "worker-01" to its application, and not one more that is out.
-    const uuids = [...(this.#learnt().get(name.toLowerCase()) ?? [])];
+    const uuids = [...(this.learn().get(name.toLowerCase()) ?? [])];
     const found = uuids.map((uuid) => this.#planned.get(uuid) ?? this.#stranger(uuid));
     return {
       uuids,
@@ -71,8 +72,8 @@ export class KnownNodes {
     };
   }
 
-  /** Names in lower case to who has gone by them; made anew only when one of the lists is a newer one. */
-  #learnt(): ReadonlyMap<string, ReadonlySet<NodeUuid>> {
+  /** Takes in what the lists say. Names in lower case to who has gone by them; made anew only when a list is a newer one. */
+  learn(): ReadonlyMap<string, ReadonlySet<NodeUuid>> {
     const { controlPlanes, survey } = this.#deps;
     const lists = controlPlanes.flatMap((at) => [
       survey.last({ of: 'nodes', at }),
