@@ -186,23 +186,18 @@ export function createMigrationMachine(ports: MigrationPorts) {
 export function outcome(context: MigrationContext): MigrationOutput {
   const { note, intent } = context;
   const stuck = itemsAt(context, 'stuck');
-  const left = intent === 'abort' ? leftBehind(context) : null;
+  const left = intent === 'abort' ? itemsAt(context, 'moved').map((item) => item.name) : [];
+  // What an abort did not take back is named where it is said why; without a reason nobody is told that there is one.
+  const why = note === null || left.length === 0 ? note : `${note} In the target still: ${left.join(', ')}.`;
   if (stuck.length > 0) {
     const look = `A person has to look at ${stuck.map((item) => item.name).join(', ')}.`;
-    return { state: 'stuck', note: left === null ? look : `${look} ${left}` };
+    return { state: 'stuck', note: left.length === 0 || why === null ? look : `${look} ${why}` };
   }
-  if (intent === 'abort') return left === null ? { state: 'rolled_back', note } : { state: 'stuck', note: left };
+  if (intent === 'abort') return { state: left.length === 0 ? 'rolled_back' : 'stuck', note: why };
   const home = itemsAt(context, 'waiting', 'back').length;
   if (home === 0) return { state: 'completed', note };
   return {
     state: 'stopped',
     note: note ?? `${home} of ${Object.keys(context.items).length} nodes stayed in the source.`,
   };
-}
-
-/** Who was not taken back by an abort, and why; null when nobody is left. */
-function leftBehind(context: MigrationContext): string | null {
-  const names = itemsAt(context, 'moved').map((item) => item.name);
-  if (names.length === 0) return null;
-  return [context.note, `In the target still: ${names.join(', ')}.`].filter((part) => part !== null).join(' ');
 }
