@@ -150,10 +150,14 @@ export async function wire(
       },
       patienceMs: APPLICATION_PATIENCE_MS,
     };
-    const mayWrite = (move: Move, signal: AbortSignal) =>
-      holds.mayWrite(move, signal, ({ message, remedy }) =>
+    const mayWrite = async (move: Move, signal: AbortSignal) => {
+      await holds.mayWrite(move, signal, ({ message, remedy }) =>
         listener.waiting(move.uuid, `${message}. ${remedy}`.trim()),
       );
+      // A token that is fetched only now makes old what the decision was founded upon. Without one the write says why.
+      const tokens = [move.source, move.target].map((at) => controlPlanes.get(at)?.authenticate(signal));
+      await Promise.allSettled(tokens);
+    };
     const leaving = new Leaving({ ...gateDeps, pollMs: deployment.pollMs, waiting: listener.waiting });
     const perform = createPerform({
       controlPlanes,

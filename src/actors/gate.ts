@@ -30,11 +30,8 @@ export interface GateDeps {
  * this one no more nodes than allowed are out, counting those that are out without our doing. Unknown is never yes.
  */
 export async function gate({ line, out }: GateInput, deps: GateDeps, signal: AbortSignal): Promise<GateAnswer> {
-  // Before the application is asked: what it says is older at once.
-  await deps.refresh();
-  const health = await ask(deps, signal);
+  const { health, absent } = await lookAround([...out, ...line], deps, signal);
   if (health.health !== 'healthy') return { open: false, reason: complaint(health) };
-  const absent = absentees(health, deps);
   let first: string | null = null;
   for (const next of line) {
     const full = whyFull({ next, out }, absent, deps);
@@ -51,8 +48,29 @@ interface Absentee extends Called {
   readonly name: string;
 }
 
-const absentees = ({ unavailable }: ApplicationHealth, { nodeCalled }: Pick<GateDeps, 'nodeCalled'>): Absentee[] =>
-  (unavailable ?? []).map((name) => ({ name, ...nodeCalled(name) }));
+/** How the application is, and who is out; by newer lists when somebody is who is none of `ours`. */
+async function lookAround(
+  ours: readonly Leaver[],
+  deps: GateDeps,
+  signal: AbortSignal,
+): Promise<{ health: ApplicationHealth; absent: readonly Absentee[] }> {
+  const look = async () => {
+    const health = await ask(deps, signal);
+    const absent = (health.unavailable ?? []).map((name) => ({ name, ...deps.nodeCalled(name) }));
+    return { health, absent };
+  };
+  const first = await look();
+  if (strangers(first.absent, ours).length === 0) return first;
+  await deps.refresh();
+  // Meanwhile what it said has become old.
+  return look();
+}
+
+/** Those who are none of `ours`. A name that somebody else has had as well may mean him. */
+function strangers(absent: readonly Absentee[], ours: readonly Leaver[]): Absentee[] {
+  const known = new Set(ours.map(({ uuid }) => uuid));
+  return absent.filter(({ uuids }) => uuids.length === 0 || !uuids.every((uuid) => known.has(uuid)));
+}
 
 /**
  * Null when with `next` no more are out than allowed, in all, of its role and of its failure domain, with `out` and whoever
@@ -63,10 +81,7 @@ function whyFull(
   absent: readonly Absentee[],
   deps: Pick<GateDeps, 'maxUnavailable' | 'roleLimits' | 'failureDomainLimit'>,
 ): string | null {
-  const ours = new Set([...out, next].map(({ uuid }) => uuid));
-  // A name that somebody else has had as well may mean him.
-  const strangers = absent.filter(({ uuids }) => uuids.length === 0 || !uuids.every((uuid) => ours.has(uuid)));
-  const everybody: readonly (Known & { readonly name: string })[] = [...out, ...strangers];
+  const everybody: readonly (Known & { readonly name: string })[] = [...out, ...strangers(absent, [...out, next])];
   const full = (limit: number | null, what: string, counts: readonly string[]): string | null =>
     limit === null || counts.length < limit
       ? null
@@ -113,11 +128,9 @@ export class Leaving {
   async permit(next: Leaver, wayBack: boolean, signal: AbortSignal): Promise<void> {
     const { clock, pollMs, waiting } = this.#deps;
     for (;;) {
-      await this.#deps.refresh();
-      const health = await ask(this.#deps, signal);
+      const { health, absent } = await lookAround([...this.#others(next), next], this.#deps, signal);
       const well = health.health === 'healthy' || (wayBack && health.health === 'unhealthy');
-      const out = [...this.#left.values()].filter(({ uuid }) => uuid !== next.uuid);
-      const shut = well ? whyFull({ next, out }, absentees(health, this.#deps), this.#deps) : complaint(health);
+      const shut = well ? whyFull({ next, out: this.#others(next) }, absent, this.#deps) : complaint(health);
       if (shut === null) {
         // In the same turn as the count, so that of two who ask at the same time the second sees the first.
         this.#left.set(next.uuid, next);
@@ -130,6 +143,10 @@ export class Leaving {
 
   back(uuid: string): void {
     this.#left.delete(uuid);
+  }
+
+  #others(next: Leaver): Leaver[] {
+    return [...this.#left.values()].filter(({ uuid }) => uuid !== next.uuid);
   }
 }
 

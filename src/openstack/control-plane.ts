@@ -24,7 +24,7 @@ export interface ControlPlane {
   /** The project that we act for; null with system scope. */
   projectId(): Promise<string | null>;
   /** Fetches a token unless there is a good one. Throws OpenStackError `auth` when the credentials are refused. */
-  authenticate(): Promise<void>;
+  authenticate(signal?: AbortSignal): Promise<void>;
 }
 
 /**
@@ -45,6 +45,6 @@ export function createControlPlane(name: string, cloud: CloudConfig, deps: HttpD
     neutron: createNeutron(client('neutron')),
     glance: createGlance(client('glance')),
     projectId: () => session.projectId(),
-    authenticate: () => session.authenticate(),
+    authenticate: (signal) => session.authenticate(signal),
   };
 }

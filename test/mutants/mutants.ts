@@ -192,8 +192,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'only own nodes count against the ceiling',
     file: 'src/actors/gate.ts',
-    find: 'const everybody: readonly (Known & { readonly name: string })[] = [...out, ...strangers];',
-    replace: 'const everybody: readonly (Known & { readonly name: string })[] = strangers.length < 0 ? [] : [...out];',
+    find: '[...out, ...strangers(absent, [...out, next])];',
+    replace: '[...out, ...strangers([], [...out, next])];',
     foundBy: [CEILING],
   },
   {

@@ -147,15 +147,19 @@ describe('the gate', () => {
     expect(await ask(out, shared([]), item('w2'))).toMatchObject({ open: false });
   });
 
-  it('has what it knows brought up to date before the application is asked', async () => {
-    const order: string[] = [];
-    const { deps, settle } = stage(() => {
-      order.push('asked');
-      return HEALTHY;
-    });
-    const refresh = async () => void order.push('refreshed');
-    await settle(gate(input(item('w1')), { ...deps, refresh }, signal));
-    expect(order).toEqual(['refreshed', 'asked']);
+  it('has what it knows brought up to date when somebody else is out, and asks the application again', async () => {
+    const order = async (unavailable: string[]) => {
+      const told: string[] = [];
+      const { deps, settle } = stage(() => {
+        told.push('asked');
+        return { ...HEALTHY, unavailable };
+      });
+      const refresh = async () => void told.push('refreshed');
+      await settle(gate(input(item('w1'), item('w2')), { ...deps, refresh }, signal));
+      return told;
+    };
+    expect(await order(['w9'])).toEqual(['asked', 'refreshed', 'asked']);
+    expect(await order(['w2', 'w1.example'])).toEqual(['asked']);
   });
 
   it('lets the first of the line go for whom there is room, and tells what keeps the first one', async () => {
