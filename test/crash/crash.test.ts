@@ -7,6 +7,7 @@ import { Pool } from './child.ts';
 import { Player } from './play.ts';
 import { nameOf, pointsOf, targetOf, withoutCommon } from './points.ts';
 import { storyCalled } from './stories.ts';
+import { RESUME_LIMIT_MS, slowOf } from './sweep.ts';
 
 /** Killed at all of these in one deployment, one process after the other. `npm run test:crash` kills at every point there is. */
 const KILLS: readonly { readonly story: string; readonly points: readonly string[] }[] = [
@@ -135,4 +136,16 @@ describe('points', () => {
     expect(targetOf(nameOf(target))).toEqual(target);
     expect(() => targetOf('middle #2')).toThrow('is no point');
   });
+});
+
+test('a point of which a start took too long is carried out again once, however many starts it had', () => {
+  const task = (key: string) => ({ point: { story: 's', key, count: 1, fresh: false }, second: null, tries: 0 });
+  const [quick, slow] = [task('before | a PUT /x'), task('before | a PUT /y')];
+  const late = RESUME_LIMIT_MS + 1;
+  const resumes = [
+    { task: quick, ms: RESUME_LIMIT_MS },
+    { task: slow, ms: late },
+    { task: slow, ms: late },
+  ];
+  expect(slowOf(resumes)).toEqual([slow]);
 });

@@ -112,7 +112,9 @@ export class Player {
           if (underWay) {
             await until(() => witness.firstCallAt !== null || this.#child?.alive !== true, 20_000);
             const aheadMs = (this.#child as Child | null)?.aheadAt(diedAt) ?? 0;
-            if (witness.firstCallAt !== null) resumes.push(witness.firstCallAt - diedAt + aheadMs);
+            // Who has not asked by now has taken this long at least; who was killed before could not.
+            const asked = witness.firstCallAt ?? (this.#child?.alive === true ? Date.now() : null);
+            if (asked !== null) resumes.push(asked - diedAt + aheadMs);
           }
           person = newPerson();
           continue;

@@ -16,6 +16,19 @@ const WATCHED = 2;
 /** A point that a run did not come by is tried again so often. */
 const TRIES = 6;
 
+/** Within which a start goes on with what was under way, when nothing else keeps the machine busy. */
+export const RESUME_LIMIT_MS = 10_000;
+
+/** The tasks of which a start took longer, each once. */
+export const slowOf = (resumes: readonly Resume[]): Task[] => [
+  ...new Set(resumes.filter(({ ms }) => ms > RESUME_LIMIT_MS).map(({ task }) => task)),
+];
+
+export interface Resume {
+  readonly task: Task;
+  readonly ms: number;
+}
+
 /** One killed deployment; with `second`, the process that goes on is killed as well, at its so-many-th point. */
 export interface Task {
   readonly point: Point;
@@ -45,7 +58,7 @@ export class Sweep {
   readonly failures: Failure[] = [];
   /** Points that no run came by. */
   readonly missed: Task[] = [];
-  readonly resumes: { readonly task: Task; readonly ms: number }[] = [];
+  readonly resumes: Resume[] = [];
   readonly seconds = { reached: 0, tooLate: 0 };
   /** Of a read: the last repeat was the first this time. */
   merged = 0;
@@ -134,6 +147,25 @@ export class Sweep {
     };
     const names = [...this.#stories.keys()];
     await Promise.all(Array.from({ length: jobs }, (_unused, at) => work(names[at % names.length] ?? '')));
+  }
+
+  /**
+   * Kills at those of which a start took too long once more, one after the other and nothing beside them: deployments that
+   * are carried out at the same time slow each other down, whatever Ephyra does. Resolves to those that are late again.
+   */
+  async late(): Promise<Resume[]> {
+    const late: Resume[] = [];
+    for (const task of slowOf(this.resumes)) {
+      const before = this.resumes.length;
+      // It has passed already, and is counted once.
+      if (!this.failures.some((failure) => failure.task === task)) this.passed -= 1;
+      await this.run([{ ...task, tries: 0 }], 1, () => undefined);
+      const again = this.resumes.slice(before);
+      // Whatever could not be measured again stays as it was.
+      const judged = again.length > 0 ? again : this.resumes.filter((one) => one.task === task);
+      late.push(...judged.filter(({ ms }) => ms > RESUME_LIMIT_MS));
+    }
+    return late;
   }
 
   /** The task to be tried again, if it is to be. */
