@@ -24,8 +24,8 @@ export interface EnsureDeps {
     move: Move,
     session: NodeSession,
     signal: AbortSignal,
-    /** What destroys something must not be sent after this time (ms). */
-    notAfter: number,
+    /** Whether what is known in this instant still calls for it: what destroys something is not sent otherwise. */
+    due: () => boolean,
   ) => Promise<NodeFacts | null | undefined>;
   /** Resolves when the clouds of the move may be written to by this process; tells what it waits for. */
   readonly mayWrite: (move: Move, signal: AbortSignal) => Promise<void>;
@@ -131,6 +131,11 @@ export function createEnsure(deps: EnsureDeps) {
     await session.quiet();
     let verified = false;
     const remembered = () => ({ added: step === 'verify', verified, removed: session.removed });
+    /** The action as what is known now calls for it; null when it does not. */
+    const stillCalledFor = (action: Action): Action | null => {
+      const decision = decide(session.observe(move), move, remembered());
+      return decision.kind === 'act' && sameAction(decision.action, action) ? decision.action : null;
+    };
     const tried: Action[] = [];
     let doubted = false;
     try {
@@ -171,18 +176,20 @@ export function createEnsure(deps: EnsureDeps) {
           // A cloud that took that long to answer has told us about the past.
           const notAfter = asked + SLOW_EVIDENCE_MS;
           if (clock.now() > notAfter || !deps.isWritable(move)) continue;
-          const again = decide(session.observe(move), move, remembered());
-          if (again.kind !== 'act' || !sameAction(again.action, action)) continue;
+          const again = stillCalledFor(action);
+          if (again === null) continue;
           signal.throwIfAborted();
           deps.waiting(move.uuid, null);
-          tried.push(again.action);
+          tried.push(again);
           if (action.name === 'addMember') session.removed = false;
-          await session.change(action, () => deps.perform(again.action, move, session, signal, notAfter));
-          session.done(again.action);
+          // A rate limit or a token that has died holds a request up: others may have heard something newer meanwhile.
+          const due = () => clock.now() <= notAfter && stillCalledFor(action) !== null;
+          await session.change(action, () => deps.perform(again, move, session, signal, due));
+          session.done(again);
           if (action.name === 'removeMember') session.removed = true;
           if (action.name === 'settle') verified = true;
           if (COMPLETES[action.name] === step) return { kind: 'done' };
-          if (again.action.endsTry) return triedInVain(again.action);
+          if (again.endsTry) return triedInVain(again);
           // Looking at once would show what was there before; the next look of everybody is early enough.
           if (EFFECTS[action.name].takesTime) await nextTick([], move, session, signal);
         }

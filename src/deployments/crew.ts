@@ -94,7 +94,7 @@ export class Crew {
       run: null,
     };
     this.#jobs.set(id, job);
-    if (why === 'resumed') this.#then(id, { event: { type: 'resumed' } });
+    if (why === 'resumed') this.#then(id, { event: () => ({ type: 'resumed' }) });
     // A new deployment has touched nothing yet: nobody has to be looked for, and each node looks for itself.
     if (why === 'new') {
       this.#run(
@@ -247,9 +247,7 @@ export class Crew {
         draft.endedAt = this.#deps.clock.now();
         draft.endedBy = draft.intentBy;
       },
-      get event(): DeploymentEvent {
-        return { type: 'state', from, to };
-      },
+      event: () => ({ type: 'state', from, to }),
     };
     this.#then(id, over, 'at any rate');
     this.#tail = this.#tail.then(() => {
@@ -303,7 +301,7 @@ export class Crew {
 
   #tell(id: DeploymentId, consequence: Consequence): void {
     const { event } = consequence;
-    if (event !== undefined) this.#listener(id, event);
+    if (event !== undefined) this.#listener(id, event());
   }
 
   #record(id: DeploymentId): DeepReadonly<StoredDeployment> | undefined {

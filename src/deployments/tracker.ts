@@ -11,7 +11,8 @@ import type { LiveNode } from './view.ts';
 export interface Consequence {
   /** Applied to the record in the store. Undefined: nothing that has to survive. */
   readonly record?: (draft: StoredDeployment) => void;
-  readonly event?: DeploymentEvent;
+  /** Asked once the record has it. */
+  readonly event?: () => DeploymentEvent;
 }
 
 const STATE_OF: Readonly<Record<Phase, DeploymentState>> = {
@@ -54,7 +55,7 @@ export class Tracker {
             draft.note = note;
             outliving(draft, to);
           },
-          event: { type: 'state', from, to },
+          event: () => ({ type: 'state', from, to }),
         };
       }
       case 'gate': {
@@ -67,7 +68,7 @@ export class Tracker {
           record: (draft) => {
             draft.note = report.open ? null : `Waiting at the gate: ${report.reason}`;
           },
-          event: { type: 'gate', open: report.open, reason: report.reason },
+          event: () => ({ type: 'gate', open: report.open, reason: report.reason }),
         };
       }
       case 'node_started': {
@@ -80,7 +81,7 @@ export class Tracker {
             if (result.startedAt === null || result.endedAt !== null) result.startedAt = now;
             result.endedAt = null;
           },
-          event: { type: 'node_started', uuid: item.uuid, direction },
+          event: () => ({ type: 'node_started', uuid: item.uuid, direction }),
         };
       }
       case 'node_settled': {
@@ -93,9 +94,7 @@ export class Tracker {
             result.endedAt = now;
             durationMs = now - (result.startedAt ?? now);
           },
-          get event(): DeploymentEvent {
-            return { type: 'node_settled', uuid: item.uuid, place: item.place, durationMs };
-          },
+          event: () => ({ type: 'node_settled', uuid: item.uuid, place: item.place, durationMs }),
         };
       }
     }
@@ -111,20 +110,22 @@ export class Tracker {
         live.step = report.step;
         live.attempt = report.attempt;
         live.waiting = null;
-        return { event: { type: 'step_started', uuid, step: report.step, attempt: report.attempt } };
+        return { event: () => ({ type: 'step_started', uuid, step: report.step, attempt: report.attempt }) };
       }
       case 'step_done': {
         const durationMs = now - (live.stepStartedAt ?? now);
         live.stepStartedAt = null;
         live.waiting = null;
         live.failure = null;
-        return { event: { type: 'step_done', uuid, step: report.step, durationMs } };
+        return { event: () => ({ type: 'step_done', uuid, step: report.step, durationMs }) };
       }
       case 'step_failed': {
         live.failure = report.failure;
         live.waiting = null;
         const step: Step = report.step ?? 'claim';
-        return { event: { type: 'step_failed', uuid, step, failure: report.failure, willRetry: report.willRetry } };
+        return {
+          event: () => ({ type: 'step_failed', uuid, step, failure: report.failure, willRetry: report.willRetry }),
+        };
       }
       case 'turned': {
         live.place = 'going_back';
@@ -138,7 +139,7 @@ export class Tracker {
             result.place = 'going_back';
             result.failure = report.failure === null ? null : { ...report.failure };
           },
-          event: { type: 'node_turned', uuid, failure: report.failure },
+          event: () => ({ type: 'node_turned', uuid, failure: report.failure }),
         };
       }
     }
@@ -153,7 +154,7 @@ export class Tracker {
     }
     if (live.waiting?.reason === reason) return {};
     live.waiting = { reason, since: this.#clock.now() };
-    return { event: { type: 'waiting', uuid, reason } };
+    return { event: () => ({ type: 'waiting', uuid, reason }) };
   }
 
   #node(uuid: NodeUuid): LiveNode {

@@ -83,8 +83,8 @@ export interface HttpCall {
   readonly signal?: AbortSignal | undefined;
   /** Safe to send again although it is not a GET (asking for a token). */
   readonly repeatable?: boolean;
-  /** Not sent after this time (ms), e.g. when a new token or a rate limit has held it up: what it rests on is too old. */
-  readonly notAfter?: number | undefined;
+  /** Whether what it rests on still holds: asked in the instant before each time it is sent, the first one included. */
+  readonly due?: (() => boolean) | undefined;
   /** In place of the fence of all writes. */
   readonly fence?: Fence | undefined;
 }
@@ -150,7 +150,7 @@ export function createHttp(
       const repeatable = call.repeatable === true || call.method === 'GET' || call.method === 'HEAD';
       for (let attempt = 1; ; attempt++) {
         if (call.signal?.aborted) throw new AbortError(call.signal.reason);
-        if (call.notAfter !== undefined && deps.clock.now() > call.notAfter) throw tooLate(controlPlane, call);
+        if (call.due?.() === false) throw notDue(controlPlane, call);
         const shut = isRead(call) ? null : (call.fence ?? fence)();
         if (shut !== null) throw shut;
         const outcome = await once(call).catch((error: unknown) => error as Error);
@@ -180,11 +180,11 @@ export function createHttp(
 const isRead = ({ method, service }: HttpCall): boolean =>
   method === 'GET' || method === 'HEAD' || service === 'keystone';
 
-function tooLate(controlPlane: string, { method, route }: HttpCall): Failure {
+function notDue(controlPlane: string, { method, route }: HttpCall): Failure {
   return new Failure({
     reason: 'evidence_stale',
     next: 'retry',
-    message: `${controlPlane}: ${method} ${route} was held up and not sent: what it rests on has become too old.`,
+    message: `${controlPlane}: ${method} ${route} was held up and not sent: what it rests on has changed meanwhile, or become too old.`,
   });
 }
 

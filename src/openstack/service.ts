@@ -11,8 +11,11 @@ export type Query = Readonly<Record<string, string | number | boolean | readonly
 /** Every call's trailing options. */
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Not sent after this time (ms); rejects with a `Failure` `evidence_stale` then. */
-  readonly notAfter?: number | undefined;
+  /**
+   * Whether what the call rests on still holds; asked in the instant before it is sent, and again when it is sent again after a
+   * rate limit or with a new token. Rejects with a `Failure` `evidence_stale` when it does not.
+   */
+  readonly due?: (() => boolean) | undefined;
   /** A write's own condition, in place of the one of all writes; see `HttpDeps.fence`. */
   readonly fence?: Fence | undefined;
 }
@@ -95,7 +98,7 @@ export function createServiceClient(
         ...(call.body === undefined ? {} : { body: call.body }),
         expected: call.expect,
         signal: call.signal,
-        notAfter: call.notAfter,
+        due: call.due,
         fence: call.fence,
       },
       call.tokenLastsMs,

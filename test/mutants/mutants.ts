@@ -111,8 +111,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'what the fresh look says is not looked at',
     file: 'src/actors/ensure.ts',
-    find: "if (again.kind !== 'act' || !sameAction(again.action, action)) continue;",
-    replace: "if (again.kind !== 'act') (again as { kind: string; action: Action }).action = action;",
+    find: "return decision.kind === 'act' && sameAction(decision.action, action) ? decision.action : null;",
+    replace: 'void decision;\n      return action;',
     foundBy: [EVIDENCE, FOREIGN, REPEATED, HARM],
   },
   {
@@ -120,6 +120,13 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/actors/ensure.ts',
     find: 'const notAfter = asked + SLOW_EVIDENCE_MS;',
     replace: 'const notAfter = asked + 600_000;',
+    foundBy: [EVIDENCE],
+  },
+  {
+    name: 'what was held up is sent whatever has become known',
+    file: 'src/actors/ensure.ts',
+    find: 'clock.now() <= notAfter && stillCalledFor(action) !== null;',
+    replace: 'clock.now() <= notAfter;',
     foundBy: [EVIDENCE],
   },
   {
@@ -153,8 +160,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'unenrolling is believed to have happened',
     file: 'src/actors/actions/node.ts',
-    find: 'await cloudAt(deps, action.at).ironic.deleteNode(move.uuid, { notAfter });',
-    replace: 'void cloudAt(deps, action.at).ironic.deleteNode;\n  void notAfter;\n  void move;',
+    find: 'await cloudAt(deps, action.at).ironic.deleteNode(move.uuid, { due });',
+    replace: 'void cloudAt(deps, action.at).ironic.deleteNode;\n  void due;\n  void move;',
     foundBy: [POWER],
   },
   {

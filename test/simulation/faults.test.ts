@@ -108,6 +108,36 @@ describe('every read of a running deployment', () => {
   });
 });
 
+describe('a destructive request that is held up by a rate limit', () => {
+  for (const kind of ['stop', 'delete instance', 'delete node'] as const) {
+    it(`is not sent again (${kind}) when lists that others have asked for do not call for it any more`, async () => {
+      let first: Call | null = null;
+      const again: number[] = [];
+      const world = new World({
+        nodes: 4,
+        masters: 0,
+        deployment: { canary: 0, failureBudget: 9 },
+        disturb: (call) => {
+          if (call.write !== kind) return null;
+          if (first !== null) {
+            if (call.node === first.node) again.push(call.id);
+            return null;
+          }
+          first = call;
+          const { at, node } = call;
+          world.time.after(1_000, () => node !== null && world.plane(at).setMaintenance(node, true, 'disk check'));
+          return { do: 'refuse', status: 429, retryAfter: 15 };
+        },
+      });
+      await world.start();
+      // The watcher of evidence sees every request that leaves.
+      await play(world);
+      expect(first).not.toBeNull();
+      expect(again).toEqual([]);
+    });
+  }
+});
+
 describe('trouble that lasts', () => {
   it('a locked node is waited for', async () => {
     const world = new World();

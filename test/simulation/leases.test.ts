@@ -124,8 +124,8 @@ describe('a lease', () => {
         await plan(ephyra);
       }
       const asked = ephyras.map((ephyra) => ephyra.send((door) => door.approve({ by: BOB })));
-      await world.until(() => asked.every(({ answer }) => answer !== undefined));
-      const won = asked.filter(({ answer }) => codeOf(answer) === 'ok').length;
+      await world.until(() => asked.every(({ answer }) => answer() !== undefined));
+      const won = asked.filter(({ answer }) => codeOf(answer()) === 'ok').length;
       expect(won, `seed ${seed}`).toBeLessThanOrEqual(1);
       winners.push(won);
       await world.until(() => ephyras.every((ephyra) => ended(ephyra) || ephyra.record?.state === 'awaiting_approval'));

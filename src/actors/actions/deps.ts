@@ -28,8 +28,8 @@ export interface Doing {
   readonly action: Action;
   readonly move: Move;
   readonly signal: AbortSignal;
-  /** What destroys something must not be sent after this time (ms): the evidence is too old then. */
-  readonly notAfter: number;
+  /** Whether the action is called for by what is known in this instant: asked before anything that destroys is sent. */
+  readonly due: () => boolean;
   /** We have deleted the node in `from` ourselves, and were told so. */
   readonly tookAway: boolean;
   /** The application counts on the node, or does not say that it does not. */

@@ -37,7 +37,7 @@ export function createPerform(deps: ActionDeps) {
     move: Move,
     session: NodeSession,
     signal: AbortSignal,
-    notAfter: number,
+    due: () => boolean,
   ): Promise<NodeFacts | null | undefined> => {
     const seen = session.observe(move);
     const side = (at: ControlPlaneName): Doing['from'] => ({
@@ -49,7 +49,7 @@ export function createPerform(deps: ActionDeps) {
       action,
       move,
       signal,
-      notAfter,
+      due,
       tookAway: session.tookAway(move.from),
       inService,
       from: side(move.from),

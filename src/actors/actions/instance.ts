@@ -11,7 +11,7 @@ import type { ActionDeps, Doing, Perform } from './deps.ts';
 import { cloudAt } from './deps.ts';
 
 export const stopInstance: Perform = async (doing, deps) => {
-  await tolerateConflict(cloudAt(deps, doing.action.at).nova.stopServer(idOf(doing), { notAfter: doing.notAfter }));
+  await tolerateConflict(cloudAt(deps, doing.action.at).nova.stopServer(idOf(doing), { due: doing.due }));
 };
 
 export const startInstance: Perform = async (doing, deps) => {
@@ -19,7 +19,7 @@ export const startInstance: Perform = async (doing, deps) => {
 };
 
 export const deleteInstance: Perform = async (doing, deps) => {
-  await cloudAt(deps, doing.action.at).nova.deleteServer(idOf(doing), { notAfter: doing.notAfter });
+  await cloudAt(deps, doing.action.at).nova.deleteServer(idOf(doing), { due: doing.due });
 };
 
 /**

@@ -25,8 +25,8 @@ export const provide: Perform = ({ action, move }, deps) =>
   verb(cloudAt(deps, action.at).ironic.provision(move.uuid, 'provide'));
 
 /** Frees a node that a failed deploy has left behind with no instance to delete. */
-export const undeploy: Perform = ({ action, move, notAfter }, deps) =>
-  verb(cloudAt(deps, action.at).ironic.provision(move.uuid, 'deleted', { notAfter }));
+export const undeploy: Perform = ({ action, move, due }, deps) =>
+  verb(cloudAt(deps, action.at).ironic.provision(move.uuid, 'deleted', { due }));
 
 /** Makes Ironic learn the power state of a node that is available and has no instance. */
 export const powerOn: Perform = ({ action, move }, deps) =>
@@ -37,7 +37,7 @@ export const powerOn: Perform = ({ action, move }, deps) =>
  * because the node runs where it is going, may be all that is left of it if that was a list that is behind: so the
  * node itself is asked.
  */
-export const unenroll: Perform = async ({ action, move, notAfter, to }, deps) => {
+export const unenroll: Perform = async ({ action, move, due, to }, deps) => {
   if (to.node !== null && to.node.provisionState !== 'enroll') {
     const other = await cloudAt(deps, move.to).ironic.getNode(move.uuid);
     if (other === null || other.provision_state !== 'active' || !other.instance_uuid) {
@@ -48,7 +48,7 @@ export const unenroll: Perform = async ({ action, move, notAfter, to }, deps) =>
       });
     }
   }
-  await cloudAt(deps, action.at).ironic.deleteNode(move.uuid, { notAfter });
+  await cloudAt(deps, action.at).ironic.deleteNode(move.uuid, { due });
   return null;
 };
 

@@ -93,7 +93,7 @@ export function createIronic(client: ServiceClient): Ironic {
       params: { uuid },
       expect: [204, 404],
       signal: o?.signal,
-      notAfter: o?.notAfter,
+      due: o?.due,
       fence: o?.fence,
     });
     return answer.status === 404 ? 'absent' : 'deleted';
@@ -162,7 +162,7 @@ export function createIronic(client: ServiceClient): Ironic {
         body: { target },
         expect: [202],
         signal: o?.signal,
-        notAfter: o?.notAfter,
+        due: o?.due,
       });
     },
     async setPower(uuid, target, o) {
@@ -173,7 +173,7 @@ export function createIronic(client: ServiceClient): Ironic {
         body: { target },
         expect: [202],
         signal: o?.signal,
-        notAfter: o?.notAfter,
+        due: o?.due,
       });
     },
     async listDrivers(o) {

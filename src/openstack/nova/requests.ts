@@ -76,7 +76,7 @@ export function createNova(client: ServiceClient): Nova {
       body: { [name]: null },
       expect: [202],
       signal: o?.signal,
-      notAfter: o?.notAfter,
+      due: o?.due,
     });
   };
 
@@ -115,7 +115,7 @@ export function createNova(client: ServiceClient): Nova {
         expect: [204, 404],
         tokenLastsMs: NOVA_WORKS_MS,
         signal: o?.signal,
-        notAfter: o?.notAfter,
+        due: o?.due,
       });
       return answer.status === 404 ? 'absent' : 'accepted';
     },

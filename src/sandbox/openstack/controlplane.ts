@@ -103,8 +103,8 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   const identity = createIdentity(clock, ids, options.users ?? [ADMIN], options.tokenLifetime ?? 3_600_000);
   const requestListeners = new Set<(event: RequestEvent) => void>();
   const faults = createFaults({ onAdd: (rule) => begin(rule), onEnd: () => follow() });
-  const conductor = createConductor(() => context);
-  const compute = createCompute(() => context);
+  const conductor = createConductor(`${name}-conductor`, () => context);
+  const compute = createCompute(`${name}-compute`, () => context);
   const context: Context = {
     name,
     region: options.region ?? 'RegionOne',

@@ -62,7 +62,7 @@ function stage() {
         action: { name: 'bootInstance', at: 'cp1', evidence: [] },
         move,
         signal: new AbortController().signal,
-        notAfter: Number.POSITIVE_INFINITY,
+        due: () => true,
         tookAway: false,
         shows: () => () => undefined,
         inService: false,

@@ -32,7 +32,7 @@ function follow(state: Parameters<typeof record>[0] = {}) {
     /** As the crew does: the record first, then what is told. */
     take: ({ record: change, ...rest }: Consequence) => {
       change?.(draft);
-      return rest.event;
+      return rest.event?.();
     },
   };
 }
@@ -83,7 +83,7 @@ describe('the tracker', () => {
     pass(90_000);
     const settled = tracker.migration({ type: 'node_settled', item: item('moved') });
     settled.record?.(draft);
-    expect(settled.event).toMatchObject({ type: 'node_settled', place: 'moved', durationMs: 90_000 });
+    expect(settled.event?.()).toMatchObject({ type: 'node_settled', place: 'moved', durationMs: 90_000 });
     expect(draft.results[0]).toMatchObject({ place: 'moved', endedAt: NOW + 90_000 });
   });
 

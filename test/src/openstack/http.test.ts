@@ -91,6 +91,49 @@ describe('a create', () => {
   });
 });
 
+describe('a call that rests on what is known', () => {
+  const DELETE = 'DELETE /baremetal/v1/nodes/u1';
+  const stale = { reason: 'evidence_stale', next: 'retry' };
+
+  it('is not sent when that does not hold any more', async () => {
+    const cloud = await startCloud();
+    const work = cloud.controlPlane().ironic.deleteNode('u1', { due: () => false });
+    await expect(work).rejects.toMatchObject(stale);
+    expect(cloud.seen(DELETE)).toHaveLength(0);
+  });
+
+  it('is sent again after 429 if it still holds, and not otherwise', async () => {
+    for (const holds of [true, false]) {
+      const cloud = await startCloud();
+      let known = true;
+      cloud.on(
+        DELETE,
+        () => {
+          known = holds;
+          return { status: 429, headers: { 'retry-after': '1' } };
+        },
+        { status: 204 },
+      );
+      const work = cloud.controlPlane({ clock: fakeClock() }).ironic.deleteNode('u1', { due: () => known });
+      if (holds) await expect(work).resolves.toBe('deleted');
+      else await expect(work).rejects.toMatchObject(stale);
+      expect(cloud.seen(DELETE)).toHaveLength(holds ? 2 : 1);
+    }
+  });
+
+  it('is not sent with a new token when it holds no more by the time that token has come', async () => {
+    const cloud = await startCloud();
+    let known = true;
+    cloud.on(DELETE, () => {
+      known = false;
+      return sample('ironic-401-expired').response;
+    });
+    await expect(cloud.controlPlane().ironic.deleteNode('u1', { due: () => known })).rejects.toMatchObject(stale);
+    expect(cloud.seen(DELETE)).toHaveLength(1);
+    expect(cloud.seen(TOKEN_ROUTE)).toHaveLength(2);
+  });
+});
+
 describe('time', () => {
   it('ends a request without an answer', async () => {
     const cloud = await startCloud();

@@ -239,12 +239,12 @@ export class Installation {
   async ask<T>(question: (ephyra: DeploymentService) => Promise<T>): Promise<T | null> {
     if (this.#process === null) return null;
     const asked = this.send(question);
-    await this.#world.until(() => asked.answer !== undefined, undefined, 'an answer');
-    return asked.answer ?? null;
+    await this.#world.until(() => asked.answer() !== undefined, undefined, 'an answer');
+    return asked.answer() ?? null;
   }
 
   /** Asks it without waiting: `answer` is undefined until there is one, null when it says nothing or is killed before. */
-  send<T>(question: (ephyra: DeploymentService) => Promise<T>): { readonly answer: T | null | undefined } {
+  send<T>(question: (ephyra: DeploymentService) => Promise<T>): { readonly answer: () => T | null | undefined } {
     const process = this.#process;
     let answer: { readonly value: T | null } | null = null;
     let failure: { readonly error: unknown } | null = null;
@@ -258,7 +258,7 @@ export class Installation {
       },
     );
     return {
-      get answer() {
+      answer: () => {
         if (failure !== null) throw failure.error;
         if (answer !== null) return answer.value;
         return process?.alive === true ? undefined : null;

@@ -275,17 +275,37 @@ function responseOf(reply: Reply, half: boolean): HttpResponse {
   }
   const headers: Record<string, string> = {};
   for (const name in reply.headers) headers[lowerCase(name)] = reply.headers[name] ?? '';
-  const text = () =>
-    reply.body === undefined ? '' : typeof reply.body === 'string' ? reply.body : JSON.stringify(reply.body);
-  if (half) return { status: reply.status, headers, body: text().slice(0, Math.floor(text().length / 2)) };
-  if (reply.status >= 300 || typeof reply.body !== 'object') return { status: reply.status, headers, body: text() };
-  // Put into a text only if somebody reads it: that saves a fifth of the time of a whole deployment.
-  return {
-    status: reply.status,
-    headers,
-    get body() {
-      return text();
-    },
-    json: handedOut(reply.body),
-  };
+  const { status, body } = reply;
+  if (half) {
+    const text = textOf(body);
+    return { status, headers, body: text.slice(0, Math.floor(text.length / 2)) };
+  }
+  if (status >= 300 || typeof body !== 'object') return { status, headers, body: textOf(body) };
+  return new Unwritten(status, headers, body);
+}
+
+const textOf = (body: unknown): string =>
+  body === undefined ? '' : typeof body === 'string' ? body : JSON.stringify(body);
+
+/**
+ * An answer that is put into a text only if somebody reads it: that saves a fifth of the time of a whole deployment. A class,
+ * since V8 makes an object that has a getter of its own slowly, and keeps what that getter can reach until the next whole
+ * garbage collection.
+ */
+class Unwritten implements HttpResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly json: unknown;
+  readonly #body: unknown;
+
+  constructor(status: number, headers: Readonly<Record<string, string>>, body: unknown) {
+    this.status = status;
+    this.headers = headers;
+    this.json = handedOut(body);
+    this.#body = body;
+  }
+
+  get body(): string {
+    return textOf(this.#body);
+  }
 }

@@ -37,11 +37,10 @@ export interface Conductor {
 }
 
 /** What works on nodes in the background, each with the lock of its node. */
-export function createConductor(getContext: () => Context): Conductor {
+export function createConductor(host: string, getContext: () => Context): Conductor {
   const waiting = new Map<string, (() => void)[]>();
   const context = () => getContext();
   const nodeOf = (uuid: string) => context().world.tables.nodes.get(uuid);
-  const host = () => `${context().name}-conductor`;
 
   function change(uuid: string, changes: Partial<NodeRecord>): void {
     const now = context().clock.now();
@@ -86,14 +85,14 @@ export function createConductor(getContext: () => Context): Conductor {
       ...changes,
       provision_state: state,
       target_provision_state: target,
-      reservation: host(),
+      reservation: host,
       last_error: null,
     });
   }
 
   /** As a conductor finds a node in whose deploy the one before it died. */
   function died(uuid: string): void {
-    const last_error = `The deploying state can't be resumed by conductor ${host()}. Moving to fail state.`;
+    const last_error = `The deploying state can't be resumed by conductor ${host}. Moving to fail state.`;
     end(uuid, { provision_state: 'deploy failed', target_provision_state: 'active', last_error });
   }
 
@@ -128,9 +127,7 @@ export function createConductor(getContext: () => Context): Conductor {
   const wantsCleaning = (node: NodeRecord) => node.automated_clean ?? context().settings.automatedClean;
 
   const conductor: Conductor = {
-    get host() {
-      return host();
-    },
+    host,
     withLock(uuid, then) {
       const node = nodeOf(uuid);
       if (node === undefined) throw nodeNotFound(uuid);
@@ -157,7 +154,7 @@ export function createConductor(getContext: () => Context): Conductor {
     },
     hold(uuid, ms) {
       const take = () => {
-        change(uuid, { reservation: host() });
+        change(uuid, { reservation: host });
         later(uuid, ms, () => end(uuid, {}));
       };
       if (nodeOf(uuid)?.reservation === null) take();
@@ -169,7 +166,7 @@ export function createConductor(getContext: () => Context): Conductor {
     },
     power(uuid, target, done) {
       const final = target === 'power off' ? 'power off' : 'power on';
-      change(uuid, { target_power_state: final, reservation: host(), last_error: null });
+      change(uuid, { target_power_state: final, reservation: host, last_error: null });
       later(uuid, context().settings.delays.power, (node) => {
         const power_state = context().faults.strikes('power-never-reported', node) ? node.power_state : final;
         const driver_internal_info = {
@@ -277,7 +274,7 @@ export function createConductor(getContext: () => Context): Conductor {
       });
     },
     network(uuid, ms, done) {
-      change(uuid, { reservation: host() });
+      change(uuid, { reservation: host });
       later(uuid, ms, () => {
         end(uuid, {});
         done();

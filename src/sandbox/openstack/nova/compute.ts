@@ -19,7 +19,7 @@ export interface Compute {
 }
 
 /** Nova behind its API: scheduler, compute service with the Ironic driver, resource tracker. */
-export function createCompute(getContext: () => Context): Compute {
+export function createCompute(host: string, getContext: () => Context): Compute {
   const context = () => getContext();
   const instanceOf = (id: string) => context().world.tables.instances.get(id);
   const nodeOf = (uuid: string | null) => (uuid === null ? undefined : context().world.tables.nodes.get(uuid));
@@ -277,9 +277,7 @@ export function createCompute(getContext: () => Context): Compute {
   }
 
   return {
-    get host() {
-      return `${context().name}-compute`;
-    },
+    host,
     pass: tracker.pass,
     build(id) {
       later(id, context().settings.delays.schedule, schedule);
