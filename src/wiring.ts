@@ -159,6 +159,12 @@ export async function wire(
       await Promise.allSettled(tokens);
     };
     const leaving = new Leaving({ ...gateDeps, pollMs: deployment.pollMs, waiting: listener.waiting });
+    const permit = async (move: Move, signal: AbortSignal) => {
+      const failureDomain = known.called(move.uuid).failureDomain;
+      await leaving.permit({ ...move, failureDomain }, move.from !== move.source, signal);
+      // That may have taken hours.
+      await mayWrite(move, signal);
+    };
     const perform = createPerform({
       controlPlanes,
       roles,
@@ -168,12 +174,7 @@ export async function wire(
       clock: steady,
       verify: deployment.verify,
       deadlineMs,
-      permit: async (move, signal) => {
-        const failureDomain = known.called(move.uuid).failureDomain;
-        await leaving.permit({ ...move, failureDomain }, move.from !== move.source, signal);
-        // That may have taken hours.
-        await mayWrite(move, signal);
-      },
+      permit,
       waiting: listener.waiting,
     });
     const ensure = createEnsure({
@@ -181,6 +182,7 @@ export async function wire(
       latest,
       clock: steady,
       perform,
+      permit,
       mayWrite,
       isWritable: ({ source, target }) => holds.open(source) && holds.open(target),
       pollMs: deployment.pollMs,

@@ -1,4 +1,4 @@
-import type { InstanceFacts, Marker, Move, NodeFacts } from '../../machines/domain.ts';
+import type { InstanceFacts, Marker, Move, NodeFacts, Observation } from '../../machines/domain.ts';
 import type { ApplicationNode } from '../../machines/plugin.ts';
 
 /** The claim on a node, wherever it is to be read. */
@@ -29,3 +29,7 @@ export function applicationNode(
     addressesAfter: there?.addresses ?? [],
   };
 }
+
+/** The application counts on the node, or does not say that it does not. */
+export const isInService = ({ membership }: Pick<Observation, 'membership'>): boolean =>
+  !(membership.is === 'present' && membership.value === 'out');

@@ -1,12 +1,13 @@
 import { decide } from '../../machines/decide/decide.ts';
 import type { Action, Decision } from '../../machines/decide/decision.ts';
-import { EFFECTS, sameAction } from '../../machines/decide/decision.ts';
+import { DESTRUCTIVE, EFFECTS, sameAction } from '../../machines/decide/decision.ts';
 import type { Move, NodeFacts, NodeUuid, Step, Want } from '../../machines/domain.ts';
 import { STEPS } from '../../machines/domain.ts';
 import type { FailureData } from '../../machines/errors.ts';
 import { toFailureData } from '../../machines/errors.ts';
 import type { EnsureInput, Start, StepOutcome } from '../../machines/node/setup.ts';
 import type { SteadyClock } from '../openstack/clock.ts';
+import { isInService } from './application.ts';
 import type { NodeQuestions } from './session.ts';
 import { NodeSession } from './session.ts';
 import type { Survey } from './survey.ts';
@@ -24,9 +25,11 @@ export interface EnsureDeps {
     move: Move,
     session: NodeSession,
     signal: AbortSignal,
-    /** Whether what is known in this instant still calls for it: what destroys something is not sent otherwise. */
+    /** Whether what is known in this instant still calls for it: nothing is sent otherwise. */
     due: () => boolean,
   ) => Promise<NodeFacts | null | undefined>;
+  /** Resolves once the application can spare the node, which is in service. */
+  readonly permit: (move: Move, signal: AbortSignal) => Promise<void>;
   /** Resolves when the clouds of the move may be written to by this process; tells what it waits for. */
   readonly mayWrite: (move: Move, signal: AbortSignal) => Promise<void>;
   /** Whether that is so in this instant. */
@@ -45,6 +48,9 @@ const SLOW_EVIDENCE_MS = 30_000;
 
 /** Actions whose success is the end of their step: the clouds do not show them. */
 const COMPLETES: Partial<Record<Action['name'], Step>> = { addMember: 'add' };
+
+/** Actions that are not done on what was seen too long before, even if nothing newer has been heard. */
+const OUTDATES: ReadonlySet<Action['name']> = new Set([...DESTRUCTIVE, 'removeMember']);
 
 /** What an action that destroys nothing is based on may be that old. */
 const BASIS_MS = 60_000;
@@ -166,7 +172,8 @@ export function createEnsure(deps: EnsureDeps) {
             session.doubt();
             return noProgress(step, tried, action);
           }
-          // Before the evidence, so that waiting for it does not make the evidence old.
+          // Both before the evidence, so that waiting for them, which can take hours, does not make the evidence old.
+          if (action.name === 'removeMember' && isInService(session.observe(move))) await deps.permit(move, signal);
           await deps.mayWrite(move, signal);
           const asked = clock.now();
           await Promise.all([
@@ -183,7 +190,8 @@ export function createEnsure(deps: EnsureDeps) {
           tried.push(again);
           if (action.name === 'addMember') session.removed = false;
           // A rate limit or a token that has died holds a request up: others may have heard something newer meanwhile.
-          const due = () => clock.now() <= notAfter && stillCalledFor(action) !== null;
+          const lasts = OUTDATES.has(action.name) ? notAfter : Number.POSITIVE_INFINITY;
+          const due = () => clock.now() <= lasts && stillCalledFor(action) !== null;
           await session.change(action, () => deps.perform(again, move, session, signal, due));
           session.done(again);
           if (action.name === 'removeMember') session.removed = true;

@@ -125,9 +125,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'what was held up is sent whatever has become known',
     file: 'src/actors/ensure.ts',
-    find: 'clock.now() <= notAfter && stillCalledFor(action) !== null;',
-    replace: 'clock.now() <= notAfter;',
-    foundBy: [EVIDENCE],
+    find: 'clock.now() <= lasts && stillCalledFor(action) !== null;',
+    replace: 'clock.now() <= lasts;',
+    foundBy: [EVIDENCE, FOREIGN],
   },
   {
     name: 'what was seen before an own change is still believed',
@@ -167,8 +167,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'what is booted is told to everybody',
     file: 'src/actors/actions/instance.ts',
-    find: 'await nova.createServer(body);',
-    replace: 'deps.waiting(move.uuid, JSON.stringify(body));\n    await nova.createServer(body);',
+    find: 'await nova.createServer(body, { due });',
+    replace: 'deps.waiting(move.uuid, JSON.stringify(body));\n    await nova.createServer(body, { due });',
     foundBy: [SECRETS],
   },
   {

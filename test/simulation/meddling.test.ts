@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { allInvariants } from '../support/invariants/index.ts';
+import { type MemberChange, serves } from '../support/world/application.ts';
 import { Meddler } from '../support/world/meddler.ts';
 import { begin, hasEnded, insist, play } from '../support/world/people.ts';
 import type { WorldOptions } from '../support/world/world.ts';
@@ -42,6 +44,49 @@ const resultOf = (world: World) => world.record?.results.find(({ uuid }) => uuid
 
 /** Moments in the move of the first node: drained, stopped, released, enrolled, booted, verified. */
 const MOMENTS = [500, 4_500, 9_000, 13_000, 21_000, 30_000, 38_000];
+
+describe('a node that the application cannot spare yet', () => {
+  for (const [what, meddle] of [
+    ['has lost its mark', (meddler: Meddler, uuid: string) => meddler.mark(uuid, undefined)],
+    ['was claimed by others', (meddler: Meddler, uuid: string) => meddler.mark(uuid, MARK)],
+    ['was put into maintenance', (meddler: Meddler, uuid: string) => meddler.maintenance(uuid, 'cp1', true)],
+  ] as const) {
+    it(`is not taken out of service for as long as it ${what} meanwhile`, async () => {
+      /** What the node was when it left. */
+      const left: { readonly marked: boolean; readonly maintenance: boolean }[] = [];
+      const world = new World({
+        nodes: 1,
+        masters: 0,
+        invariants: [...allInvariants, () => ({ name: 'leavers', member: leaves })],
+      });
+      const meddler = new Meddler(world);
+      const uuid = world.uuid('node-01');
+      const node = () => world.mirror('cp1').nodes.get(uuid);
+      function leaves({ before, after }: MemberChange): void {
+        if (!serves(before) || serves(after)) return;
+        const mark = node()?.extra['ephyra'] as { deployment?: string } | undefined;
+        left.push({ marked: mark?.deployment === world.record?.id, maintenance: node()?.maintenance === true });
+      }
+      let claimed = false;
+      world.plane('cp1').onChange(({ kind }) => {
+        if (kind !== 'node.marker' || claimed) return;
+        claimed = true;
+        // The gate has let it go; from here on nobody looks at the clouds.
+        world.application.faults.unhealthy = 'three blocks are missing';
+        world.time.after(60_000, () => meddle(meddler, uuid));
+        world.time.after(150_000, () => {
+          world.application.faults.unhealthy = null;
+        });
+      });
+      await world.start();
+      await begin(world);
+      await world.until(() => claimed);
+      await world.pass(200_000);
+      // One that has only lost its mark is claimed again before.
+      expect(left).toEqual(what === 'has lost its mark' ? [{ marked: true, maintenance: false }] : []);
+    });
+  }
+});
 
 describe('people with other tools', () => {
   it('maintenance set on a node before its turn leaves it alone, and says why', async () => {

@@ -2,10 +2,12 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { numberOf, optionsOf } from '../support/options.ts';
+import { collisions } from './collisions.ts';
 import { HEAP_OPTIONS } from './heap.ts';
 import { cutOff, pointsOf, STORIES } from './restart.ts';
 import type { Outcome } from './run.ts';
 import { run } from './run.ts';
+import type { Scenario } from './scenario.ts';
 import { scenarioOf } from './scenario.ts';
 import { replay, shrink, sizeOf } from './shrink.ts';
 import { sweep } from './storeFaults.ts';
@@ -13,22 +15,25 @@ import { KINDS, Tally } from './tally.ts';
 
 const USAGE = `Plays deployments in simulated worlds and watches the invariants.
 
-  --seeds N       so many worlds (default 1000)
+  --seeds N       so many worlds (default 1000; of collisions all)
   --base B        the first seed (default: by the time of day, printed)
   --processes P   default: one for each core
   --replay SEED   plays one seed again and tells its whole story; with --shrink the least that still breaks
   --first         stops at the first violation, and says no more than which
+  --collisions    interferes with a node within seconds of each write to it, whatever becomes of that write, instead of worlds
+                  made up from seeds; with --replay N and --shrink of the N-th of them
   --restarts      kills and starts Ephyra at every single point of three deployments instead
   --store-faults  the same at every change, and loses the store meanwhile or puts an older copy in its place
 `;
 
 const values = optionsOf({
   options: {
-    seeds: { type: 'string', default: '1000' },
+    seeds: { type: 'string' },
     base: { type: 'string' },
     processes: { type: 'string' },
     replay: { type: 'string' },
     shrink: { type: 'boolean', default: false },
+    collisions: { type: 'boolean', default: false },
     restarts: { type: 'boolean', default: false },
     'store-faults': { type: 'boolean', default: false },
     first: { type: 'boolean', default: false },
@@ -36,6 +41,22 @@ const values = optionsOf({
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
+
+/** What is played, by its number. */
+async function scenarios(): Promise<{ readonly count: number; readonly of: (number: number) => Scenario }> {
+  const seeds = values.seeds === undefined ? null : numberOf('seeds', values.seeds);
+  if (!values.collisions) return { count: seeds ?? 1_000, of: scenarioOf };
+  const all = await collisions();
+  return {
+    count: Math.min(seeds ?? all.length, all.length),
+    of(number) {
+      const found = all[number];
+      if (found === undefined)
+        throw new Error(`there is no collision ${number}; they are numbered from 0 to ${all.length - 1}`);
+      return found;
+    },
+  };
+}
 
 /** So many runs are told of at once: telling takes time, too. */
 const TOLD_AT_ONCE = 10;
@@ -48,10 +69,13 @@ async function work(spec: string): Promise<void> {
   process.channel?.unref();
   // Thousands of errors are made that nobody looks at; whoever plays a seed again has their traces.
   Error.stackTraceLimit = 0;
+  const { of } = await scenarios();
   let outcomes: Outcome[] = [];
   for (let at = offset; at < count; at += step) {
-    const { outcome } = await run(scenarioOf(base + at));
-    outcomes.push(outcome);
+    const seed = base + at;
+    const { outcome } = await run(of(seed));
+    // By which it is played again: the worlds of all collisions have the same seed.
+    outcomes.push({ ...outcome, seed });
     if (outcomes.length < TOLD_AT_ONCE && outcome.failure === null) continue;
     process.send?.(outcomes);
     outcomes = [];
@@ -63,7 +87,7 @@ async function many(base: number, count: number, processes: number): Promise<Tal
   const tally = new Tally();
   const began = performance.now();
   const children: ChildProcess[] = [];
-  console.log(`${count} seeds from ${base} on, in ${processes} processes`);
+  console.log(`${count} ${values.collisions ? 'collisions' : 'seeds'} from ${base} on, in ${processes} processes`);
   const progress = setInterval(() => {
     const rate = tally.runs / ((performance.now() - began) / 1000);
     const left = rate === 0 ? '?' : String(Math.round((count - tally.runs) / rate));
@@ -73,7 +97,9 @@ async function many(base: number, count: number, processes: number): Promise<Tal
   }, 5_000);
   await Promise.all(
     Array.from({ length: processes }, (_, offset) => {
-      const child = fork(fileURLToPath(import.meta.url), ['--worker', `${base},${count},${processes},${offset}`], {
+      const which = values.collisions ? ['--collisions'] : [];
+      const spec = `${base},${count},${processes},${offset}`;
+      const child = fork(fileURLToPath(import.meta.url), [...which, '--worker', spec], {
         execArgv: [...process.execArgv, ...HEAP_OPTIONS],
       });
       children.push(child);
@@ -101,17 +127,17 @@ async function many(base: number, count: number, processes: number): Promise<Tal
 const lineOf = (seed: number, { invariant, message }: NonNullable<Outcome['failure']>): string =>
   `violation: seed ${seed}: ${invariant}: ${message.split('\n', 1)[0]}`;
 
-async function tellFailure(seed: number): Promise<void> {
-  const { outcome } = await run(scenarioOf(seed));
+async function tellFailure(seed: number, scenario: Scenario): Promise<void> {
+  const { outcome } = await run(scenario);
   if (outcome.failure === null) {
     console.log(`seed ${seed} breaks nothing`);
     return;
   }
-  const small = await shrink(scenarioOf(seed), outcome.failure.invariant);
+  const small = await shrink(scenario, outcome.failure.invariant);
   const again = await replay(small);
-  console.log(`seed ${seed}, shrunk from ${sizeOf(scenarioOf(seed))} to ${sizeOf(small)}: ${JSON.stringify(small)}`);
+  console.log(`seed ${seed}, shrunk from ${sizeOf(scenario)} to ${sizeOf(small)}: ${JSON.stringify(small)}`);
   console.log(again.outcome.failure?.message ?? outcome.failure.message);
-  console.log(`play it again: npm run simulate -- --replay ${seed}`);
+  console.log(`play it again: npm run simulate -- ${values.collisions ? '--collisions ' : ''}--replay ${seed}`);
 }
 
 async function restarts(): Promise<number> {
@@ -152,36 +178,39 @@ async function main(): Promise<void> {
   }
   if (values.replay !== undefined) {
     const seed = numberOf('replay', values.replay);
-    if (values.shrink) return tellFailure(seed);
-    const { outcome, story } = await replay(scenarioOf(seed));
+    const scenario = (await scenarios()).of(seed);
+    if (values.shrink) return tellFailure(seed, scenario);
+    const { outcome, story } = await replay(scenario);
     console.log(story.join('\n'));
     console.log(JSON.stringify({ ...outcome, failure: outcome.failure?.invariant ?? null }));
     process.exitCode = outcome.failure === null ? 0 : 1;
     return;
   }
-  const count = numberOf('seeds', values.seeds);
+  const { count, of } = await scenarios();
   // Below 2^31, so that no two seeds are the same to the generator.
-  const base =
-    values.base === undefined ? Math.floor(Date.now() / 1000) % 2_000_000_000 : numberOf('base', values.base);
+  const first = values.collisions ? 0 : Math.floor(Date.now() / 1000) % 2_000_000_000;
+  const base = values.base === undefined ? first : numberOf('base', values.base);
   const processes = values.processes === undefined ? availableParallelism() : numberOf('processes', values.processes);
   const tally = await many(base, count, Math.max(1, processes));
-  const [first] = tally.failures.sort((a, b) => a.seed - b.seed);
-  if (values.first && first !== undefined) {
-    console.log(`found seed ${first.seed}: ${first.invariant}: ${first.message.split('\n', 1)[0]}`);
+  const [worst] = tally.failures.sort((a, b) => a.seed - b.seed);
+  if (values.first && worst !== undefined) {
+    console.log(`found seed ${worst.seed}: ${worst.invariant}: ${worst.message.split('\n', 1)[0]}`);
     process.exitCode = 1;
     return;
   }
   for (const line of tally.report()) console.log(line);
-  const missing = KINDS.filter((kind) => !tally.faults.has(kind));
+  const missing = values.collisions ? [] : KINDS.filter((kind) => !tally.faults.has(kind));
   if (missing.length > 0) {
     console.log(`did not happen: ${missing.join(', ')}`);
     // A few seeds cannot have everything; of so many, each kind has its share, or it is broken.
     if (count >= ENOUGH) process.exitCode = 1;
   }
-  console.log(`seeds from ${base} on: ${tally.runs} runs, ${tally.failures.length} violations`);
-  if (first === undefined) return;
+  console.log(
+    `${values.collisions ? 'collisions' : 'seeds'} from ${base} on: ${tally.runs} runs, ${tally.failures.length} violations`,
+  );
+  if (worst === undefined) return;
   process.exitCode = 1;
-  await tellFailure(first.seed);
+  await tellFailure(worst.seed, of(worst.seed));
 }
 
 await main();

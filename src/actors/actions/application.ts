@@ -7,6 +7,8 @@ import type { ActionDeps, Doing, Perform } from './deps.ts';
 
 export const removeMember: Perform = async (doing, deps) => {
   if (doing.inService) await deps.permit(doing.move, doing.signal);
+  // It has been waited for before the evidence was gathered; should it take long again, that is too old now.
+  if (!doing.due()) throw outdated(doing);
   const work = deps.plugin.removeNode(nodeOf(doing), contextOf(doing, deps, 'remove'));
   await untilAbandoned(deps.clock, doing.signal, work);
 };
@@ -15,6 +17,11 @@ export const addMember: Perform = async (doing, deps) => {
   const work = deps.plugin.addNode(nodeOf(doing), contextOf(doing, deps, 'add'));
   await untilAbandoned(deps.clock, doing.signal, work);
 };
+
+function outdated({ move }: Doing): Failure {
+  const message = `Whether the application could spare ${move.name} took too long to learn: what it rests on is looked at again.`;
+  return new Failure({ reason: 'evidence_stale', next: 'retry', message });
+}
 
 /** The node has to look healthy, and the application with it, so many times in a row. */
 export const settle: Perform = async (doing, deps) => {

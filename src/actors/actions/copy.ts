@@ -1,6 +1,6 @@
 import type { Marker, Move } from '../../../machines/domain.ts';
 import { isMarkOf } from '../../../machines/domain.ts';
-import { Failure } from '../../../machines/errors.ts';
+import { Failure, isFailure } from '../../../machines/errors.ts';
 import { OpenStackError } from '../../openstack/errors.ts';
 import { describeDifferences } from '../../openstack/ironic/compare.ts';
 import type { Definition } from '../../openstack/ironic/definition.ts';
@@ -24,7 +24,7 @@ const FRESH_MS = 10_000;
  * Creates the node in `to`, complete with portgroups, ports and traits, in `enroll`: inert there. Run again, it creates
  * what is still missing and touches nothing that is there; that the copy equals the original is for the next look.
  */
-export const copyDefinition: Perform = async ({ move, to, shows }, deps) => {
+export const copyDefinition: Perform = async ({ move, to, shows, due }, deps) => {
   const original = await deps.definitions.of(move.uuid, move.from, deps.clock.now() - FRESH_MS);
   if (original === null) return undefined;
   refuseBusy(original, move);
@@ -32,7 +32,7 @@ export const copyDefinition: Perform = async ({ move, to, shows }, deps) => {
   const { ironic } = cloudAt(deps, move.to);
   if (to.node === null) {
     await ensureChassis(original, move, deps);
-    const created = await createNode(ironic, original, shows);
+    const created = await createNode(ironic, original, shows, due);
     await createParts(ironic, original, { ports: [], portgroups: [], traits: [] });
     return created === undefined ? undefined : toNodeFacts(created);
   }
@@ -56,16 +56,19 @@ async function createNode(
   ironic: Ironic,
   original: Definition,
   shows: Doing['shows'],
+  due: Doing['due'],
 ): Promise<NodeDetail | undefined> {
   const { node } = original;
   const marker = { ...(node.extra[MARKER_KEY] as Marker), parts: partsOf(original) };
   const body = nodeCreateBody(node, { extra: { ...node.extra, [MARKER_KEY]: marker } });
   const takeBack = shows('perhaps');
   try {
-    const created = await ironic.createNode(body);
+    const created = await ironic.createNode(body, { due });
     shows('marked');
     return created;
   } catch (error) {
+    // A `Failure` of ours in place of an answer: it was not sent.
+    if (isFailure(error)) takeBack();
     if (!(error instanceof OpenStackError)) throw error;
     if (error.detail !== 'duplicate') {
       if (error.maybeDone) shows('perhaps');

@@ -28,7 +28,10 @@ export interface Doing {
   readonly action: Action;
   readonly move: Move;
   readonly signal: AbortSignal;
-  /** Whether the action is called for by what is known in this instant: asked before anything that destroys is sent. */
+  /**
+   * Whether the action is called for by what is known in this instant: asked in the instant before its first write is sent, again and
+   * again while a rate limit or a dead token holds it up.
+   */
   readonly due: () => boolean;
   /** We have deleted the node in `from` ourselves, and were told so. */
   readonly tookAway: boolean;

@@ -1,6 +1,7 @@
 import type { Action } from '../../../machines/decide/decision.ts';
 import type { ControlPlaneName, InstanceFacts, Move, NodeFacts, Seen } from '../../../machines/domain.ts';
 import { toFailure } from '../../openstack/errors.ts';
+import { isInService } from '../application.ts';
 import type { NodeSession } from '../session.ts';
 import { addMember, pluginFailure, removeMember, settle } from './application.ts';
 import { copyDefinition } from './copy.ts';
@@ -44,14 +45,13 @@ export function createPerform(deps: ActionDeps) {
       node: presentOr<NodeFacts | null>(seen.sides[at]?.node, null),
       instances: presentOr<readonly InstanceFacts[]>(seen.sides[at]?.instances, []),
     });
-    const inService = !(seen.membership.is === 'present' && seen.membership.value === 'out');
     const doing: Doing = {
       action,
       move,
       signal,
       due,
       tookAway: session.tookAway(move.from),
-      inService,
+      inService: isInService(seen),
       from: side(move.from),
       to: side(move.to),
       shows: (as) => session.shows(action.at, as),

@@ -15,7 +15,7 @@ export const stopInstance: Perform = async (doing, deps) => {
 };
 
 export const startInstance: Perform = async (doing, deps) => {
-  await tolerateConflict(cloudAt(deps, doing.action.at).nova.startServer(idOf(doing)));
+  await tolerateConflict(cloudAt(deps, doing.action.at).nova.startServer(idOf(doing), { due: doing.due }));
 };
 
 export const deleteInstance: Perform = async (doing, deps) => {
@@ -26,7 +26,7 @@ export const deleteInstance: Perform = async (doing, deps) => {
  * Boots the instance of the node's role, pinned to this very node. A create whose answer got lost may have happened: it
  * is never repeated blindly, the next look finds the instance by its metadata.
  */
-export const bootInstance: Perform = async ({ action, move, from, to }, deps) => {
+export const bootInstance: Perform = async ({ action, move, from, to, due }, deps) => {
   const role = deps.roles.get(move.role);
   const spec = role?.boot[action.at];
   if (spec === undefined) {
@@ -41,7 +41,7 @@ export const bootInstance: Perform = async ({ action, move, from, to }, deps) =>
   const hasKeyPair = async (name: string) => (await nova.getKeypair(name)) !== null;
   const body = await serverBody({ ...deps, hasKeyPair }, move, action.at, spec, markerOf(to.node, from.node));
   try {
-    await nova.createServer(body);
+    await nova.createServer(body, { due });
   } catch (error) {
     // The preflight has checked every name; a 400 here is Nova being behind, or we are: an id is not what it was.
     if (error instanceof OpenStackError && error.kind === 'bad_request') {

@@ -7,7 +7,7 @@ import type { Perform } from './deps.ts';
 import { cloudAt } from './deps.ts';
 
 /** Claims the node: the first write, and from then on the record of whose move this is and of what ran here. */
-export const stamp: Perform = async ({ action, move, from }, deps) => {
+export const stamp: Perform = async ({ action, move, from, due }, deps) => {
   const instance = from.instances.find((i) => i.id === from.node?.instanceUuid) ?? from.instances[0];
   const marker: Marker = {
     v: 1,
@@ -18,9 +18,8 @@ export const stamp: Perform = async ({ action, move, from }, deps) => {
     role: move.role,
     instance: instance === undefined ? null : recipeOf(instance, move),
   };
-  const patched = await cloudAt(deps, action.at).ironic.patchNode(move.uuid, [
-    { op: 'add', path: `/extra/${MARKER_KEY}`, value: marker },
-  ]);
+  const claim = { op: 'add', path: `/extra/${MARKER_KEY}`, value: marker } as const;
+  const patched = await cloudAt(deps, action.at).ironic.patchNode(move.uuid, [claim], { due });
   const facts = toNodeFacts(patched);
   const read = facts.marker;
   if (read === null || read === 'invalid' || read.deployment !== move.deployment) {
@@ -34,10 +33,10 @@ export const stamp: Perform = async ({ action, move, from }, deps) => {
 };
 
 /** The claim is let go: what is left of the move is what Nova's metadata says of the instance. */
-export const letGo: Perform = async ({ action, move }, deps) => {
+export const letGo: Perform = async ({ action, move, due }, deps) => {
   const path = `/extra/${MARKER_KEY}`;
   try {
-    return toNodeFacts(await cloudAt(deps, action.at).ironic.patchNode(move.uuid, [{ op: 'remove', path }]));
+    return toNodeFacts(await cloudAt(deps, action.at).ironic.patchNode(move.uuid, [{ op: 'remove', path }], { due }));
   } catch (error) {
     // 400: it is not there any more, by an earlier try of ours or by hand. No reason to take the node back.
     if (error instanceof OpenStackError && error.kind === 'bad_request') return undefined;

@@ -7,7 +7,7 @@ import { cloudAt } from './deps.ts';
  * From here on this Ironic has the machine. That the other has not is taken from no list: one that lacks an entry looks
  * like any other. It is asked for this very node, and must answer that there is none.
  */
-export const manage: Perform = async ({ action, move, tookAway, to }, deps) => {
+export const manage: Perform = async ({ action, move, tookAway, to, due }, deps) => {
   if (action.at === move.to && to.node?.provisionState === 'enroll' && !tookAway) {
     const still = await cloudAt(deps, move.from).ironic.getNode(move.uuid);
     if (still !== null) {
@@ -18,19 +18,19 @@ export const manage: Perform = async ({ action, move, tookAway, to }, deps) => {
       });
     }
   }
-  return verb(cloudAt(deps, action.at).ironic.provision(move.uuid, 'manage'));
+  return verb(cloudAt(deps, action.at).ironic.provision(move.uuid, 'manage', { due }));
 };
 
-export const provide: Perform = ({ action, move }, deps) =>
-  verb(cloudAt(deps, action.at).ironic.provision(move.uuid, 'provide'));
+export const provide: Perform = ({ action, move, due }, deps) =>
+  verb(cloudAt(deps, action.at).ironic.provision(move.uuid, 'provide', { due }));
 
 /** Frees a node that a failed deploy has left behind with no instance to delete. */
 export const undeploy: Perform = ({ action, move, due }, deps) =>
   verb(cloudAt(deps, action.at).ironic.provision(move.uuid, 'deleted', { due }));
 
 /** Makes Ironic learn the power state of a node that is available and has no instance. */
-export const powerOn: Perform = ({ action, move }, deps) =>
-  verb(cloudAt(deps, action.at).ironic.setPower(move.uuid, 'power on'));
+export const powerOn: Perform = ({ action, move, due }, deps) =>
+  verb(cloudAt(deps, action.at).ironic.setPower(move.uuid, 'power on', { due }));
 
 /**
  * Ironic deletes ports, portgroups and traits with the node. Already gone counts as done. A copy that is not needed any more,

@@ -113,7 +113,14 @@ export function createIronic(client: ServiceClient): Ironic {
     listPorts: (o) => list('ports', portDetailSchema, '/ports/detail', { node: o?.node }, o),
     listPortgroups: (o) => list('portgroups', portgroupDetailSchema, '/portgroups/detail', { node: o?.node }, o),
     createNode: (body, o) =>
-      client.json(nodeDetailSchema, { method: 'POST', route: '/nodes', body, expect: [201], signal: o?.signal }),
+      client.json(nodeDetailSchema, {
+        method: 'POST',
+        route: '/nodes',
+        body,
+        expect: [201],
+        signal: o?.signal,
+        due: o?.due,
+      }),
     createPort: (body, o) =>
       client.json(portDetailSchema, { method: 'POST', route: '/ports', body, expect: [201], signal: o?.signal }),
     createPortgroup: (body, o) =>
@@ -152,6 +159,7 @@ export function createIronic(client: ServiceClient): Ironic {
         body: ops,
         expect: [200],
         signal: o?.signal,
+        due: o?.due,
       }),
     deleteNode: (uuid, o) => remove('/nodes/{uuid}', uuid, o),
     async provision(uuid, target, o) {

@@ -104,6 +104,7 @@ export function createNova(client: ServiceClient): Nova {
         expect: [202],
         tokenLastsMs: NOVA_WORKS_MS,
         signal: o?.signal,
+        due: o?.due,
       });
       return answer.server;
     },

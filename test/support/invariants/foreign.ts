@@ -1,7 +1,16 @@
+import type { ChangeEvent } from '../../../src/sandbox/openstack/types.ts';
+import type { MemberChange } from '../world/application.ts';
+import { serves } from '../world/application.ts';
 import type { Call } from '../world/calls.ts';
 import { DESTRUCTIVE, describe, isWrite } from '../world/calls.ts';
 import type { Invariant, Watched } from './invariant.ts';
-import { Knowledge, type NodeSaid } from './knowledge.ts';
+import { Knowledge, markerIn, type NodeSaid } from './knowledge.ts';
+
+/** What may pass between a change of a node and Ephyra's hearing of it before it takes it out of service: lists that are behind. */
+const UNSEEN_MS = 180_000;
+
+/** Changes that may give a node a mark or take it away. */
+const MARKS: ReadonlySet<string> = new Set(['node.created', 'node.deleted', 'node.marker']);
 
 /**
  * Invariant 5: a node that Ephyra did not claim is never changed. What is written to a node belongs to a deployment that
@@ -15,6 +24,8 @@ export class ForeignUntouched implements Invariant {
   readonly #knowledge: Knowledge;
   /** When a process was first told that a node is not its own. */
   readonly #toldAt = new Map<string, number>();
+  /** By node that Ephyra has once claimed: since when it bears no mark of the deployment. */
+  readonly #notOursSince = new Map<string, number>();
 
   constructor(world: Watched) {
     this.#world = world;
@@ -31,6 +42,29 @@ export class ForeignUntouched implements Invariant {
       if (this.#strangeness(call.process, uuid, record) === null) this.#toldAt.delete(key);
       else if (!this.#toldAt.has(key)) this.#toldAt.set(key, this.#world.time.now());
     }
+  }
+
+  /** What the application is asked to do with a node touches it as well. */
+  member({ before, after, by }: MemberChange): void {
+    if (by !== 'ephyra' || !serves(before) || serves(after)) return;
+    const since = this.#notOursSince.get(after.uuid);
+    if (since === undefined) return;
+    const ms = this.#world.time.now() - since;
+    if (ms <= UNSEEN_MS) return;
+    this.#world.violate(
+      this.name,
+      `${after.name} is taken out of service, which has borne no mark of ours for ${ms} ms`,
+    );
+  }
+
+  changed({ kind, uuid }: ChangeEvent): void {
+    if (!MARKS.has(kind)) return;
+    const record = this.#world.record;
+    const extras = [...this.#world.mirrors.values()].map(({ nodes }) => nodes.get(uuid)?.extra);
+    const marks = extras.map((extra) => markerIn(extra?.['ephyra']));
+    const ours = marks.some((mark) => mark !== null && mark !== 'invalid' && mark.deployment === record?.id);
+    if (ours) this.#notOursSince.delete(uuid);
+    else if (!this.#notOursSince.has(uuid)) this.#notOursSince.set(uuid, this.#world.time.now());
   }
 
   sent(call: Call): void {

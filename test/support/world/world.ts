@@ -9,6 +9,7 @@ import {
   seedNodes,
 } from '../../../src/sandbox/openstack/index.ts';
 import type { ChangeEvent } from '../../../src/sandbox/openstack/types.ts';
+import { isEnded } from '../../../src/store/state.ts';
 import type { DeepReadonly, StoreState } from '../../../src/store/types.ts';
 import { allInvariants } from '../invariants/index.ts';
 import type { Invariant } from '../invariants/invariant.ts';
@@ -166,6 +167,10 @@ export class World {
         failed: (call) => {
           this.#trail('no answer', call);
           this.#watchers.tell('failed', call);
+        },
+        repeating: ({ node }) => {
+          // Nobody is left who could look at what it does, and undo it: that is for the next start to find.
+          if (node !== null && this.record !== undefined && isEnded(this.record)) this.blamed.add(node);
         },
         repeated: (call, status) => this.note(`arrived twice, now ${status}: ${describe(call)}`),
       },
