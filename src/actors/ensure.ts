@@ -190,7 +190,7 @@ export function createEnsure(deps: EnsureDeps) {
           tried.push(again);
           if (action.name === 'addMember') session.removed = false;
           // A rate limit or a token that has died holds a request up: others may have heard something newer meanwhile.
-          const lasts = OUTDATES.has(action.name) ? notAfter : Number.POSITIVE_INFINITY;
+          const lasts = OUTDATES.has(action.name) ? notAfter : asked + PREPARATION_MS;
           const due = () => clock.now() <= lasts && stillCalledFor(action) !== null;
           await session.change(action, () => deps.perform(again, move, session, signal, due));
           session.done(again);
@@ -218,6 +218,9 @@ export function createEnsure(deps: EnsureDeps) {
     observe: (move: Move) => sessionOf(move.uuid).observe(move),
   };
 }
+
+/** What an action has to find out before its first write, such as the ids of what is booted, may take that long. */
+const PREPARATION_MS = 120_000;
 
 /** What a decision means for the step under way; null: the step goes on. */
 export function outcomeOf(decision: Decision, step: Step): StepOutcome | null {
