@@ -168,9 +168,12 @@ export class World {
           this.#trail('no answer', call);
           this.#watchers.tell('failed', call);
         },
-        repeating: ({ node }) => {
-          // Nobody is left who could look at what it does, and undo it: that is for the next start to find.
-          if (node !== null && this.record !== undefined && isEnded(this.record)) this.blamed.add(node);
+        repeating: ({ id, node }) => {
+          if (node === null || this.record === undefined) return;
+          // When nobody is left who could look at what it does, that is for the next start to find. And what comes a second
+          // time after others have come, nobody can know of: none of the services has conditional requests.
+          const overtaken = this.writes.some((write) => write.node === node && write.id > id);
+          if (overtaken || isEnded(this.record)) this.blamed.add(node);
         },
         repeated: (call, status) => this.note(`arrived twice, now ${status}: ${describe(call)}`),
       },
