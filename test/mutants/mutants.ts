@@ -9,6 +9,8 @@ export interface Mutant {
   readonly foundBy: readonly string[];
   /** A seed that has found it: it is played first, and the others when it finds it no more. */
   readonly hint?: number;
+  /** It takes two things at the same time: collisions are played in place of seeds. */
+  readonly collides?: true;
 }
 
 const DEFINITIONS = 'definitions present';
@@ -128,6 +130,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'clock.now() <= lasts && stillCalledFor(action) !== null;',
     replace: 'clock.now() <= lasts;',
     foundBy: [EVIDENCE, FOREIGN],
+    collides: true,
   },
   {
     name: 'what was seen before an own change is still believed',

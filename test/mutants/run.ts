@@ -104,12 +104,12 @@ const withoutMap = (text: string): string => text.replace(/\n\/\/# sourceMapping
 /** So many seeds are played around the one that is hinted at. */
 const AROUND = 3;
 
-async function hunt(copy: string, { hint }: Mutant): Promise<Ended> {
-  const play = (base: string, seeds: string): Promise<Ended> =>
-    node(
-      [join(copy, 'test/simulation/simulate.js'), '--first', ...['--processes', '1', '--seeds', seeds, '--base', base]],
-      ROOT,
-    );
+async function hunt(copy: string, { hint, collides }: Mutant): Promise<Ended> {
+  const which = collides === true ? ['--collisions'] : [];
+  const play = (base: string, seeds: string): Promise<Ended> => {
+    const part = ['--processes', '1', '--seeds', seeds, '--base', base];
+    return node([join(copy, 'test/simulation/simulate.js'), '--first', ...which, ...part], ROOT);
+  };
   if (hint !== undefined) {
     const ended = await play(`${hint}`, `${AROUND}`);
     if (ended.code !== 0) return ended;
