@@ -43,8 +43,8 @@ export interface NetworkWatch {
   delivered(call: Call, reply: Reply): void;
   /** The process has learned that it will have no answer. */
   failed(call: Call): void;
-  /** The service is to look again at a request that had been served before. */
-  repeating(call: Call): void;
+  /** Whether a request that had been served before may reach the service again now. */
+  mayRepeat(call: Call): boolean;
   /** It has decided on it again. */
   repeated(call: Call, status: number): void;
 }
@@ -200,7 +200,7 @@ export class Network {
     if (disturbance?.do === 'partial') reply = without(reply, disturbance.which);
     if (disturbance?.do === 'twice') {
       this.#setup.time.after(disturbance.ms, () => {
-        this.#setup.watch.repeating(call);
+        if (!this.#setup.watch.mayRepeat(call)) return;
         void Promise.resolve(serve()).then(({ status }) => this.#setup.watch.repeated(call, status));
       });
     }

@@ -18,7 +18,7 @@ import { Watchers } from '../invariants/watchers.ts';
 import type { MemberChange } from './application.ts';
 import { Application } from './application.ts';
 import type { Call } from './calls.ts';
-import { describe, isGivenUp } from './calls.ts';
+import { DESTRUCTIVE, describe, isGivenUp } from './calls.ts';
 import { CLOUD_DELAYS, KEYSTONE_PASSWORD, worldConfig } from './config.ts';
 import type { InstallationOptions } from './installation.ts';
 import { Installation } from './installation.ts';
@@ -168,12 +168,12 @@ export class World {
           this.#trail('no answer', call);
           this.#watchers.tell('failed', call);
         },
-        repeating: ({ id, node }) => {
-          if (node === null || this.record === undefined) return;
-          // When nobody is left who could look at what it does, that is for the next start to find. And what comes a second
-          // time after others have come, nobody can know of: none of the services has conditional requests.
-          const overtaken = this.writes.some((write) => write.node === node && write.id > id);
-          if (overtaken || isEnded(this.record)) this.blamed.add(node);
+        // What destroys a second time after others have come, and what comes when nobody is left who could look, is beyond
+        // any client of services that know no conditional requests: docs/safety.md says so.
+        mayRepeat: ({ id, node, write }) => {
+          if (node === null || write === null || this.record === undefined) return true;
+          const overtaken = this.writes.some((other) => other.node === node && other.id > id);
+          return !isEnded(this.record) && !(overtaken && DESTRUCTIVE.has(write));
         },
         repeated: (call, status) => this.note(`arrived twice, now ${status}: ${describe(call)}`),
       },
