@@ -162,8 +162,6 @@ export async function wire(
     const permit = async (move: Move, signal: AbortSignal) => {
       const failureDomain = known.called(move.uuid).failureDomain;
       await leaving.permit({ ...move, failureDomain }, move.from !== move.source, signal);
-      // That may have taken hours.
-      await mayWrite(move, signal);
     };
     const perform = createPerform({
       controlPlanes,

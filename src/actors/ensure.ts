@@ -49,9 +49,6 @@ const SLOW_EVIDENCE_MS = 30_000;
 /** Actions whose success is the end of their step: the clouds do not show them. */
 const COMPLETES: Partial<Record<Action['name'], Step>> = { addMember: 'add' };
 
-/** Actions that are not done on what was seen too long before, even if nothing newer has been heard. */
-const OUTDATES: ReadonlySet<Action['name']> = new Set([...DESTRUCTIVE, 'removeMember']);
-
 /** What an action that destroys nothing is based on may be that old. */
 const BASIS_MS = 60_000;
 
@@ -190,9 +187,20 @@ export function createEnsure(deps: EnsureDeps) {
           tried.push(again);
           if (action.name === 'addMember') session.removed = false;
           // A rate limit or a token that has died holds a request up: others may have heard something newer meanwhile.
-          const lasts = OUTDATES.has(action.name) ? notAfter : asked + PREPARATION_MS;
-          const due = () => clock.now() <= lasts && stillCalledFor(action) !== null;
-          await session.change(action, () => deps.perform(again, move, session, signal, due));
+          const lasts = DESTRUCTIVE.has(action.name) ? notAfter : asked + PREPARATION_MS;
+          let isDue = true;
+          const due = () => {
+            isDue = !signal.aborted && clock.now() <= lasts && deps.isWritable(move) && stillCalledFor(action) !== null;
+            return isDue;
+          };
+          try {
+            await session.change(action, () => deps.perform(again, move, session, signal, due));
+          } catch (error) {
+            if (isDue) throw error;
+            // Nothing was done: that costs no try.
+            tried.pop();
+            continue;
+          }
           session.done(again);
           if (action.name === 'removeMember') session.removed = true;
           if (action.name === 'settle') verified = true;
@@ -219,7 +227,10 @@ export function createEnsure(deps: EnsureDeps) {
   };
 }
 
-/** What an action has to find out before its first write, such as the ids of what is booted, may take that long. */
+/**
+ * What an action that destroys nothing has to find out before its first write - the ids of what is booted, the application's
+ * last word before a node leaves it - may take that long.
+ */
 const PREPARATION_MS = 120_000;
 
 /** What a decision means for the step under way; null: the step goes on. */

@@ -184,7 +184,7 @@ function notDue(controlPlane: string, { method, route }: HttpCall): Failure {
   return new Failure({
     reason: 'evidence_stale',
     next: 'retry',
-    message: `${controlPlane}: ${method} ${route} was held up and not sent: what it rests on has changed meanwhile, or become too old.`,
+    message: `${controlPlane}: ${method} ${route} was not sent: what it rests on has changed meanwhile, or become too old.`,
   });
 }
 

@@ -66,7 +66,8 @@ const FATES: readonly Fate[] = [
   { do: 'application unhealthy' },
 ];
 const DOWN_MS = 5_000;
-const UNHEALTHY_MS = 150_000;
+/** Longer than what is known of a node may be believed, shorter than the deadline of a step. */
+const UNHEALTHY_MS = 260_000;
 
 /** Milliseconds from when the write leaves until somebody interferes. */
 const OFFSETS = [-500, 1_000, 6_000] as const;

@@ -88,6 +88,62 @@ describe('a node that the application cannot spare yet', () => {
   }
 });
 
+describe('the last word of the application before a node leaves', () => {
+  it('may be slow, and costs no try', async () => {
+    const failed: string[] = [];
+    const world = new World({
+      nodes: 5,
+      masters: 0,
+      deployment: { maxUnavailable: 2, nodeAttempts: 1, canary: 0 },
+      applicationMs: [12_000, 12_000],
+      listener: (change) => {
+        if (change.kind === 'deployment' && change.event.type === 'step_failed')
+          failed.push(change.event.failure.message);
+      },
+    });
+    await world.start();
+    // Who is out and not of the deployment is looked for in the clouds, and the application is asked once more.
+    world.application.operate(world.uuid('node-05'), 'out');
+    expect(await play(world, { options: { nodes: ['node-01', 'node-02'] } })).toBe('completed');
+    expect(failed).toEqual([]);
+  });
+
+  it('is not acted upon when it has come so late that the node may be anybody’s by now', async () => {
+    const world = new World({ nodes: 1, masters: 0 });
+    const meddler = new Meddler(world);
+    const uuid = world.uuid('node-01');
+    const { application } = world;
+    const pluginOf = application.plugin.bind(application);
+    let claimed = false;
+    let asked = 0;
+    world.plane('cp1').onChange(({ kind }) => {
+      claimed ||= kind === 'node.marker';
+    });
+    application.plugin = (process) => {
+      const plugin = pluginOf(process);
+      const verifyApplication: typeof plugin.verifyApplication = (context) => {
+        asked += claimed ? 1 : 0;
+        // Once it is asked before the evidence, and again at the act.
+        if (asked === 2) {
+          application.faults.unhealthy = 'three blocks are missing';
+          meddler.mark(uuid, MARK);
+          world.time.after(150_000, () => {
+            application.faults.unhealthy = null;
+          });
+        }
+        return plugin.verifyApplication(context);
+      };
+      return { ...plugin, verifyApplication };
+    };
+    await world.start();
+    await begin(world);
+    await world.until(() => hasEnded(world));
+    expect(asked).toBeGreaterThan(2);
+    expect(application.get(uuid)?.state).toBe('in');
+    expect(world.record?.results[0]?.failure?.reason).toBe('node_foreign');
+  });
+});
+
 describe('people with other tools', () => {
   it('maintenance set on a node before its turn leaves it alone, and says why', async () => {
     const world = new World({ deployment: { nodeAttempts: 1, failureBudget: 3, canary: 0, maxUnavailable: 1 } });

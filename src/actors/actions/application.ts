@@ -7,7 +7,8 @@ import type { ActionDeps, Doing, Perform } from './deps.ts';
 
 export const removeMember: Perform = async (doing, deps) => {
   if (doing.inService) await deps.permit(doing.move, doing.signal);
-  // It has been waited for before the evidence was gathered; should it take long again, that is too old now.
+  // The plugin does not ask. Long waits for the permission come before the evidence; should this one have been long as well,
+  // that is too old now.
   if (!doing.due()) throw outdated(doing);
   const work = deps.plugin.removeNode(nodeOf(doing), contextOf(doing, deps, 'remove'));
   await untilAbandoned(deps.clock, doing.signal, work);
@@ -19,7 +20,7 @@ export const addMember: Perform = async (doing, deps) => {
 };
 
 function outdated({ move }: Doing): Failure {
-  const message = `Whether the application could spare ${move.name} took too long to learn: what it rests on is looked at again.`;
+  const message = `${move.name} was not taken out of service: what that rests on has changed meanwhile, or become too old.`;
   return new Failure({ reason: 'evidence_stale', next: 'retry', message });
 }
 

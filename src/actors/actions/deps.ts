@@ -29,8 +29,8 @@ export interface Doing {
   readonly move: Move;
   readonly signal: AbortSignal;
   /**
-   * Whether the action is called for by what is known in this instant: asked in the instant before its first write is sent, again and
-   * again while a rate limit or a dead token holds it up.
+   * Whether the action is called for by what is known in this instant: asked in the instant before its main
+   * request is sent, and before each time that it is sent again. When it is not, nothing was done and no try is spent.
    */
   readonly due: () => boolean;
   /** We have deleted the node in `from` ourselves, and were told so. */

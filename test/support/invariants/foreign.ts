@@ -6,8 +6,8 @@ import { DESTRUCTIVE, describe, isWrite } from '../world/calls.ts';
 import type { Invariant, Watched } from './invariant.ts';
 import { Knowledge, markerIn, type NodeSaid } from './knowledge.ts';
 
-/** What may pass between a change of a node and Ephyra's hearing of it before it takes it out of service: lists that are behind. */
-const UNSEEN_MS = 180_000;
+/** What may pass between a change of a node and Ephyra's taking it out of service: the basis of a minute, two of preparation. */
+const UNSEEN_MS = 200_000;
 
 /** Changes that may give a node a mark or take it away. */
 const MARKS: ReadonlySet<string> = new Set(['node.created', 'node.deleted', 'node.marker']);
@@ -24,8 +24,8 @@ export class ForeignUntouched implements Invariant {
   readonly #knowledge: Knowledge;
   /** When a process was first told that a node is not its own. */
   readonly #toldAt = new Map<string, number>();
-  /** By node that Ephyra has once claimed: since when it bears no mark of the deployment. */
-  readonly #notOursSince = new Map<string, number>();
+  /** By node whose mark has ever changed: whose it bears, and since when. */
+  readonly #marks = new Map<string, { readonly deployment: string | null; readonly since: number }>();
 
   constructor(world: Watched) {
     this.#world = world;
@@ -47,9 +47,9 @@ export class ForeignUntouched implements Invariant {
   /** What the application is asked to do with a node touches it as well. */
   member({ before, after, by }: MemberChange): void {
     if (by !== 'ephyra' || !serves(before) || serves(after)) return;
-    const since = this.#notOursSince.get(after.uuid);
-    if (since === undefined) return;
-    const ms = this.#world.time.now() - since;
+    const mark = this.#marks.get(after.uuid);
+    if (mark === undefined || mark.deployment === this.#world.record?.id) return;
+    const ms = this.#world.time.now() - mark.since;
     if (ms <= UNSEEN_MS) return;
     this.#world.violate(
       this.name,
@@ -59,12 +59,13 @@ export class ForeignUntouched implements Invariant {
 
   changed({ kind, uuid }: ChangeEvent): void {
     if (!MARKS.has(kind)) return;
-    const record = this.#world.record;
-    const extras = [...this.#world.mirrors.values()].map(({ nodes }) => nodes.get(uuid)?.extra);
-    const marks = extras.map((extra) => markerIn(extra?.['ephyra']));
-    const ours = marks.some((mark) => mark !== null && mark !== 'invalid' && mark.deployment === record?.id);
-    if (ours) this.#notOursSince.delete(uuid);
-    else if (!this.#notOursSince.has(uuid)) this.#notOursSince.set(uuid, this.#world.time.now());
+    let deployment: string | null = null;
+    for (const { nodes } of this.#world.mirrors.values()) {
+      const mark = markerIn(nodes.get(uuid)?.extra['ephyra']);
+      if (mark !== null && mark !== 'invalid') deployment = mark.deployment;
+    }
+    const before = this.#marks.get(uuid);
+    if (before?.deployment !== deployment) this.#marks.set(uuid, { deployment, since: this.#world.time.now() });
   }
 
   sent(call: Call): void {

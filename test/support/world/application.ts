@@ -27,11 +27,13 @@ export interface MemberChange {
   readonly after: Member;
   /** Who made it change: Ephyra through the plugin, its machine, time, or a person. */
   readonly by: 'ephyra' | 'machine' | 'time' | 'operator';
+  /** Of Ephyra, which asked for it. */
+  readonly process?: number;
   /** By Ephyra: when the application looked at itself for the last time before Ephyra asked for this. */
   readonly knownAt?: number;
 }
 
-type Cause = Pick<MemberChange, 'by' | 'knownAt'>;
+type Cause = Pick<MemberChange, 'by' | 'process' | 'knownAt'>;
 
 /** Longer than an answer takes on its way, and what follows from it back again: older is not the last word. */
 const LAST_WORD_MS = 5_000;
@@ -172,12 +174,12 @@ export class Application {
       removeNode: async (node, context) => {
         if (this.faults.lies.has(node.uuid)) return;
         const knownAt = Math.max(toldAt, this.#time.now() - LAST_WORD_MS);
-        await answer(context, () => this.#drain(node.uuid, knownAt));
+        await answer(context, () => this.#drain(node.uuid, { by: 'ephyra', process: process.id, knownAt }));
         await waitFor(node.uuid, 'out', context);
       },
       addNode: async (node, context) => {
         if (this.faults.lies.has(node.uuid)) return;
-        await answer(context, () => this.#admit(node));
+        await answer(context, () => this.#admit(node, { by: 'ephyra', process: process.id }));
         await waitFor(node.uuid, 'in', context);
       },
       verifyNode: async (node, context) => {
@@ -221,14 +223,14 @@ export class Application {
     return { health: 'unhealthy', membership, reasons: [`it is ${member.state}${member.up ? '' : ' and down'}`] };
   }
 
-  #drain(uuid: string, knownAt: number): void {
+  #drain(uuid: string, cause: Cause): void {
     const member = this.#members.get(uuid);
     if (member === undefined || member.state === 'out' || member.state === 'draining') return;
     const hangs = this.faults.drainHangs.has(uuid);
-    this.#begin(uuid, 'draining', 'out', hangs ? null : this.#drainMs(member), { by: 'ephyra', knownAt });
+    this.#begin(uuid, 'draining', 'out', hangs ? null : this.#drainMs(member), cause);
   }
 
-  #admit(node: ApplicationNode): void {
+  #admit(node: ApplicationNode, cause: Cause): void {
     const member = this.#members.get(node.uuid);
     if (member === undefined) return;
     if (!member.up || (member.address !== null && !node.addressesAfter.includes(member.address))) {
@@ -240,7 +242,7 @@ export class Application {
     }
     if (member.state === 'in' || member.state === 'joining') return;
     const hangs = this.faults.joinHangs.has(node.uuid);
-    this.#begin(node.uuid, 'joining', 'in', hangs ? null : this.#joinMs(member), { by: 'ephyra' });
+    this.#begin(node.uuid, 'joining', 'in', hangs ? null : this.#joinMs(member), cause);
   }
 
   #begin(uuid: string, state: 'draining' | 'joining', then: 'out' | 'in', ms: number | null, cause: Cause): void {
