@@ -26,7 +26,8 @@ export class UnavailabilityCeiling implements Invariant {
     const record = this.#world.record;
     if (record === undefined) return;
     const out = this.#world.application.members().filter((member) => {
-      const unknown = member.uuid !== after.uuid && (this.#outSince.get(member.uuid) ?? 0) > knownAt;
+      // In the same millisecond, nobody can tell which came first.
+      const unknown = member.uuid !== after.uuid && (this.#outSince.get(member.uuid) ?? 0) >= knownAt;
       return !serves(member) && !unknown;
     });
     const { roles, racks, options } = this.#world;
