@@ -168,12 +168,15 @@ export class World {
           this.#trail('no answer', call);
           this.#watchers.tell('failed', call);
         },
-        // What destroys a second time after others have come, and what comes when nobody is left who could look, is beyond
-        // any client of services that know no conditional requests: docs/safety.md says so.
-        mayRepeat: ({ id, node, write }) => {
+        // What destroys a second time after others have come, what comes again after it was destroyed, and what comes when
+        // nobody is left who could look: that is beyond any client of services that know no conditional requests. See
+        // docs/safety.md.
+        mayRepeat: ({ id, at, node, write }) => {
           if (node === null || write === null || this.record === undefined) return true;
-          const overtaken = this.writes.some((other) => other.node === node && other.id > id);
-          return !isEnded(this.record) && !(overtaken && DESTRUCTIVE.has(write));
+          const since = this.writes.filter((other) => other.node === node && other.id > id);
+          const destroyed = since.some((other) => other.at === at && other.write !== null && DESTRUCTIVE.has(other.write));
+          const destroys = since.length > 0 && DESTRUCTIVE.has(write);
+          return !isEnded(this.record) && !destroyed && !destroys;
         },
         repeated: (call, status) => this.note(`arrived twice, now ${status}: ${describe(call)}`),
       },
