@@ -174,7 +174,9 @@ export class World {
         mayRepeat: ({ id, at, node, write }) => {
           if (node === null || write === null || this.record === undefined) return true;
           const since = this.writes.filter((other) => other.node === node && other.id > id);
-          const destroyed = since.some((other) => other.at === at && other.write !== null && DESTRUCTIVE.has(other.write));
+          const destroyed = since.some(
+            (other) => other.at === at && other.write !== null && DESTRUCTIVE.has(other.write),
+          );
           const destroys = since.length > 0 && DESTRUCTIVE.has(write);
           return !isEnded(this.record) && !destroyed && !destroys;
         },
