@@ -127,8 +127,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'what was held up is sent whatever has become known',
     file: 'src/actors/ensure.ts',
-    find: 'clock.now() <= lasts && stillCalledFor(action) !== null;',
-    replace: 'clock.now() <= lasts;',
+    find: 'deps.isWritable(move) && stillCalledFor(action) !== null;',
+    replace: 'deps.isWritable(move);',
     foundBy: [EVIDENCE, FOREIGN],
     collides: true,
   },
@@ -186,9 +186,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the claim is never let go',
     file: 'src/actors/actions/marker.ts',
-    find: "await cloudAt(deps, action.at).ironic.patchNode(move.uuid, [{ op: 'remove', path }])",
+    find: "await cloudAt(deps, action.at).ironic.patchNode(move.uuid, [{ op: 'remove', path }], { due })",
     replace:
-      "await cloudAt(deps, action.at).ironic.patchNode(move.uuid, [{ op: 'add', path: path.concat('_was'), value: 1 }])",
+      "await cloudAt(deps, action.at).ironic.patchNode(move.uuid, [{ op: 'add', path: path.concat('_was'), value: 1 }], { due })",
     foundBy: [ROLES, FOREIGN],
   },
   {
