@@ -42,6 +42,8 @@ const values = optionsOf({
   },
 });
 
+const WHAT = values.collisions ? 'collisions' : 'seeds';
+
 /** What is played, by its number. */
 async function scenarios(): Promise<{ readonly count: number; readonly of: (number: number) => Scenario }> {
   const seeds = values.seeds === undefined ? null : numberOf('seeds', values.seeds);
@@ -87,7 +89,7 @@ async function many(base: number, count: number, processes: number): Promise<Tal
   const tally = new Tally();
   const began = performance.now();
   const children: ChildProcess[] = [];
-  console.log(`${count} ${values.collisions ? 'collisions' : 'seeds'} from ${base} on, in ${processes} processes`);
+  console.log(`${count} ${WHAT} from ${base} on, in ${processes} processes`);
   const progress = setInterval(() => {
     const rate = tally.runs / ((performance.now() - began) / 1000);
     const left = rate === 0 ? '?' : String(Math.round((count - tally.runs) / rate));
@@ -205,9 +207,7 @@ async function main(): Promise<void> {
     // A few seeds cannot have everything; of so many, each kind has its share, or it is broken.
     if (count >= ENOUGH) process.exitCode = 1;
   }
-  console.log(
-    `${values.collisions ? 'collisions' : 'seeds'} from ${base} on: ${tally.runs} runs, ${tally.failures.length} violations`,
-  );
+  console.log(`${WHAT} from ${base} on: ${tally.runs} runs, ${tally.failures.length} violations`);
   if (worst === undefined) return;
   process.exitCode = 1;
   await tellFailure(worst.seed, of(worst.seed));
