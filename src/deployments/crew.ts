@@ -1,4 +1,5 @@
 import type { ControlPlaneName, DeploymentId, NodeUuid } from '../../machines/domain.ts';
+import type { Item } from '../../machines/migration/items.ts';
 import type { MigrationOutput, MigrationPorts } from '../../machines/migration/setup.ts';
 import type { Survey } from '../actors/survey.ts';
 import type { Config } from '../config/types.ts';
@@ -7,7 +8,7 @@ import { StoreError } from '../store/errors.ts';
 import type { DeepReadonly, Store, StoredDeployment } from '../store/types.ts';
 import type { LeaseTrouble } from './leases/lease.ts';
 import type { Grip, Leases } from './leases/leases.ts';
-import { bringUpToDate, itemsOf, sight } from './resume.ts';
+import { bringUpToDate, isAtRest, itemsOf, sight } from './resume.ts';
 import type { Run, RunListener } from './run.ts';
 import { startRun } from './run.ts';
 import type { Consequence } from './tracker.ts';
@@ -20,7 +21,7 @@ export interface CrewDeps {
   readonly store: Store;
   readonly survey: Survey;
   readonly clock: Clock;
-  readonly leases: Pick<Leases, 'hold' | 'mayWrite' | 'onLost'>;
+  readonly leases: Pick<Leases, 'hold' | 'mayWrite' | 'onLost' | 'rivals'>;
   readonly ports: (record: DeepReadonly<StoredDeployment>, listener: RunListener) => MigrationPorts;
   /** What happened that no caller waits for: a store that cannot be written, a machine that broke. */
   readonly onError: (error: unknown, deployment: DeploymentId) => void;
@@ -33,6 +34,8 @@ interface Job {
   readonly grip: Grip;
   /** It has been allowed to write. */
   begun: boolean;
+  /** What people wanted and how often other Ephyras had been noticed when it was begun. */
+  readonly since: { readonly intent: StoredDeployment['intent']; readonly rivals: number };
   run: Run | null;
 }
 
@@ -46,6 +49,7 @@ export class Crew {
   /** By deployment: what the store has not taken yet. */
   readonly #owed = new Map<DeploymentId, NonNullable<Consequence['record']>[]>();
   #listener: (id: DeploymentId, event: DeploymentEvent) => void = () => undefined;
+  #onOvertaken: (id: DeploymentId) => void = () => undefined;
   /** Consequences are applied one after the other, so that what is told is what the record says. */
   #tail: Promise<void> = Promise.resolve();
   #closed = false;
@@ -57,6 +61,11 @@ export class Crew {
 
   onEvent(listener: (id: DeploymentId, event: DeploymentEvent) => void): void {
     this.#listener = listener;
+  }
+
+  /** Told of a deployment that is let go of, since another Ephyra may have been told other things about it meanwhile. */
+  onOvertaken(listener: (id: DeploymentId) => void): void {
+    this.#onOvertaken = listener;
   }
 
   live(id: DeploymentId): Live | undefined {
@@ -81,6 +90,11 @@ export class Crew {
 
   /** @param grip what is held already; without one it is tried for until it is had */
   start(id: DeploymentId, why: 'new' | 'resumed' | 'reopened', grip?: Grip): void {
+    this.#start(id, why, grip);
+  }
+
+  #start(id: DeploymentId, why: 'new' | 'resumed' | 'reopened', grip?: Grip, since?: Job['since']): void {
+    const { leases } = this.#deps;
     const record = this.#record(id);
     if (this.#closed || this.#jobs.has(id) || record === undefined) {
       if (grip !== undefined) this.#release(id, grip);
@@ -89,12 +103,16 @@ export class Crew {
     const job: Job = {
       tracker: new Tracker(record.state, this.#deps.clock),
       cancel: new AbortController(),
-      grip: grip ?? this.#deps.leases.hold([record.source, record.target]),
+      grip: grip ?? leases.hold([record.source, record.target]),
       begun: why === 'new',
+      since: since ?? { intent: record.intent, rivals: leases.rivals([record.source, record.target]) },
       run: null,
     };
     this.#jobs.set(id, job);
-    if (why === 'resumed') this.#then(id, { event: () => ({ type: 'resumed' }) });
+    if (why === 'resumed') {
+      const after = since === undefined ? 'start' : 'lost lease';
+      this.#then(id, { event: () => ({ type: 'resumed', after }) });
+    }
     // A new deployment has touched nothing yet: nobody has to be looked for, and each node looks for itself.
     if (why === 'new') {
       this.#run(
@@ -166,7 +184,7 @@ export class Crew {
       job.run?.drop();
       this.#jobs.delete(id);
       this.#release(id, job.grip);
-      this.start(id, 'resumed');
+      this.#start(id, 'resumed', undefined, job.since);
     }
   }
 
@@ -185,6 +203,7 @@ export class Crew {
       if (sighted.ok) {
         job.cancel.signal.throwIfAborted();
         const items = itemsOf(this.#record(id) ?? record, sighted.seen, reopened);
+        if (this.#isOvertaken(id, job, items)) return this.#letGo(id, job);
         const now = clock.now();
         this.#then(id, { record: (draft) => bringUpToDate(draft, items, now) });
         this.#run(id, job, items);
@@ -198,6 +217,25 @@ export class Crew {
       });
       await clock.sleep(config.deployment.pollMs, job.cancel.signal);
     }
+  }
+
+  /**
+   * Another Ephyra that was at work there may have been told to stop or to take everything back, and of that nothing can be
+   * seen. What was told to this one since, or has nothing left to do, is no question.
+   */
+  #isOvertaken(id: DeploymentId, { since, grip }: Job, items: readonly Item[]): boolean {
+    const record = this.#record(id);
+    if (record === undefined || record.intent !== since.intent) return false;
+    return (
+      this.#deps.leases.rivals(grip.controlPlanes) > since.rivals &&
+      !items.every((item) => isAtRest(item, record.intent))
+    );
+  }
+
+  #letGo(id: DeploymentId, job: Job): void {
+    this.#jobs.delete(id);
+    this.#release(id, job.grip);
+    this.#onOvertaken(id);
   }
 
   #run(id: DeploymentId, job: Job, items: ReturnType<typeof itemsOf>): void {

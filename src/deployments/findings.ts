@@ -28,6 +28,8 @@ export interface FindingsDeps {
   readonly now: number;
   /** Why the store itself is known to be older than it should be; null when nothing says so. */
   readonly behind: string | null;
+  /** About these another Ephyra may have been told other things meanwhile. */
+  readonly overtaken: ReadonlySet<DeploymentId>;
 }
 
 type Stored = DeepReadonly<StoredDeployment>;
@@ -54,7 +56,7 @@ export function findingsOf(state: DeepReadonly<StoreState>, pair: PairSight, dep
   for (const record of state.deployments) {
     if (!pair.has(record.source) || !pair.has(record.target) || record.state === 'found') continue;
     const marks = marked.find(({ id, source }) => id === record.id && source === record.source) ?? null;
-    const why = questionAbout(record, marks, pair, outrun, deps.behind);
+    const why = questionAbout(record, marks, pair, outrun, deps);
     if (why !== null) found.push(questioned(record, marks, pair, why));
     else if (!isEnded(record) && record.state !== 'awaiting_approval') goOn.push(record.id);
   }
@@ -68,7 +70,7 @@ function questionAbout(
   marks: MarkedDeployment | null,
   pair: PairSight,
   outrun: number,
-  behind: string | null,
+  { behind, overtaken }: Pick<FindingsDeps, 'behind' | 'overtaken'>,
 ): string | null {
   if (record.startedAt === null) {
     const booted = bootedAt(pair, record.target, record.id).length + bootedAt(pair, record.source, record.id).length;
@@ -81,6 +83,7 @@ function questionAbout(
     if (left.length === 0) return null;
     return `By the store it has ended (${record.state.replaceAll('_', ' ')}), but nodes still bear its mark.`;
   }
+  if (overtaken.has(record.id)) return OVERTAKEN;
   if (behind !== null) return behind;
   if (outrun > record.epoch) return 'Marks of a later deployment were found: the store is an older copy.';
   if (record.intent === 'abort') return null;
@@ -114,6 +117,8 @@ function questioned(record: Stored, marks: MarkedDeployment | null, pair: PairSi
   };
 }
 
+const OVERTAKEN =
+  'For a while this Ephyra did not hold both control planes, and another one was at work there or may have been: what that one was told is not known here.';
 const DECIDE = 'Nothing moves until somebody decides.';
 
 /** The record of a deployment of which only the marks are left. */

@@ -51,6 +51,9 @@ export class Recovery {
   readonly #deps: RecoveryDeps;
   readonly #pairs = new Map<string, Pair>();
   readonly #told = new Set<string>();
+  /** Deployments that are to be asked about, and have not been yet. */
+  readonly #overtaken = new Set<DeploymentId>();
+  #events: RecoveryEvents | null = null;
   readonly #cancel = new AbortController();
 
   constructor(deps: RecoveryDeps) {
@@ -59,13 +62,22 @@ export class Recovery {
 
   /** Begins to look, in the background. To be called once. */
   begin(events: RecoveryEvents): void {
+    this.#events = events;
     for (const names of this.#allPairs()) {
       const pair: Pair = { names, why: null, done: false, round: Promise.resolve() };
       this.#pairs.set(keyOf(...names), pair);
-      this.#follow(pair, events).catch((error) => {
-        if (!this.#cancel.signal.aborted) this.#deps.onError(error);
-      });
+      this.#follow(pair, events);
     }
+  }
+
+  /** Looks once more, and asks about a deployment of which another Ephyra may know other things. */
+  ask(id: DeploymentId): void {
+    const record = this.#deps.store.read().deployments.find((other) => other.id === id);
+    const pair = record === undefined ? undefined : this.#pairs.get(keyOf(record.source, record.target));
+    if (pair === undefined || this.#events === null) return;
+    this.#overtaken.add(id);
+    pair.done = false;
+    this.#follow(pair, this.#events);
   }
 
   /**
@@ -96,7 +108,13 @@ export class Recovery {
     return [...pairs.values()];
   }
 
-  async #follow(pair: Pair, events: RecoveryEvents): Promise<void> {
+  #follow(pair: Pair, events: RecoveryEvents): void {
+    this.#rounds(pair, events).catch((error) => {
+      if (!this.#cancel.signal.aborted) this.#deps.onError(error);
+    });
+  }
+
+  async #rounds(pair: Pair, events: RecoveryEvents): Promise<void> {
     const { clock, config } = this.#deps;
     while (!this.#cancel.signal.aborted) {
       const round = this.#round(pair, events);
@@ -114,6 +132,7 @@ export class Recovery {
   }
 
   async #round(pair: Pair, events: RecoveryEvents): Promise<void> {
+    const asked = [...this.#overtaken];
     const seen = await this.#look(pair.names);
     this.#cancel.signal.throwIfAborted();
     if (!seen.ok) {
@@ -123,6 +142,7 @@ export class Recovery {
       return;
     }
     const findings = await this.#record(pair, seen.pair);
+    for (const id of asked) this.#overtaken.delete(id);
     pair.why = null;
     pair.done = true;
     for (const { id } of findings.found) events.found(id);
@@ -186,6 +206,7 @@ export class Recovery {
       by,
       now: clock.now(),
       behind: store.behind ?? null,
+      overtaken: this.#overtaken,
     });
   }
 

@@ -65,6 +65,13 @@ export function itemsOf(
   return [...moved, ...items.filter((item) => item.place !== 'moved')];
 }
 
+/** Whether nothing is done with it any more. */
+export function isAtRest({ place }: Item, intent: StoredDeployment['intent']): boolean {
+  if (place === 'moved') return intent !== 'abort';
+  if (place === 'waiting') return intent !== 'forward';
+  return place === 'back' || place === 'stuck';
+}
+
 function triesOf(place: Place, result: DeepReadonly<StoredResult> | undefined): number {
   if (result === undefined) return place === 'waiting' ? 0 : 1;
   // Said to be moving and still at home, unmarked: that try was cut off before it touched the node.

@@ -72,6 +72,7 @@ export class DeploymentService implements Deployments {
   constructor(deps: ServiceDeps) {
     this.#deps = deps;
     deps.crew.onEvent((id, event) => this.#tell(id, event));
+    deps.crew.onOvertaken((id) => deps.recovery.ask(id));
   }
 
   controlPlanes(): ControlPlaneName[] {

@@ -228,7 +228,8 @@ export type DeploymentEvent =
   | { readonly type: 'approved'; readonly by: Actor }
   | { readonly type: 'expired' }
   | { readonly type: 'state'; readonly from: DeploymentState; readonly to: DeploymentState }
-  | { readonly type: 'resumed' }
+  /** `lost lease`: as after a start it looks anew where the nodes are. */
+  | { readonly type: 'resumed'; readonly after: 'start' | 'lost lease' }
   | { readonly type: 'found' }
   | { readonly type: 'stop_requested'; readonly by: Actor }
   | { readonly type: 'abort_requested'; readonly by: Actor | null }

@@ -68,7 +68,11 @@ function deploymentLine(deployment: DeploymentView, event: DeploymentEvent): Lin
       };
     }
     case 'resumed':
-      return { level: 'info', message: 'deployment resumed', fields: { state: deployment.state } };
+      return {
+        level: event.after === 'start' ? 'info' : 'warn',
+        message: 'deployment resumed',
+        fields: { state: deployment.state, after: event.after },
+      };
     case 'found':
       return {
         level: 'warn',

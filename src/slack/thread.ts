@@ -41,7 +41,13 @@ export function threadLines(change: DeploymentChange): ThreadLine[] {
     case 'state':
       return state(view, event.to);
     case 'resumed':
-      return [other('🔁 Ephyra was started again and goes on with the same nodes.')];
+      return [
+        other(
+          event.after === 'start'
+            ? '🔁 Ephyra was started again and goes on with the same nodes.'
+            : '🔁 Ephyra has lost its lease on a control plane: once it holds both again, it looks anew where the nodes are.',
+        ),
+      ];
     case 'found':
       return [other(question(view), { urgent: true, broadcast: true })];
     case 'stop_requested':

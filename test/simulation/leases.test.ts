@@ -25,6 +25,15 @@ const plan = async (ephyra: Installation, key = ephyra.host): Promise<string> =>
   return answer.value.id;
 };
 const approve = (ephyra: Installation) => ephyra.ask((door) => door.approve({ by: BOB }));
+/** Asks until a lease that is to be taken over, or one that is being given back, is had. */
+const insistOn = async (world: World, ask: () => Promise<Answer<DeploymentView> | null | undefined>) => {
+  let code = codeOf(await ask());
+  while (code === 'held_elsewhere' || code === 'lease_unsure') {
+    await world.pass(20_000);
+    code = codeOf(await ask());
+  }
+  expect(code).toBe('ok');
+};
 const codeOf = (answer: Answer<DeploymentView> | null | undefined): string =>
   answer === null || answer === undefined ? 'none' : answer.ok ? 'ok' : answer.refusal.code;
 const ended = ({ record }: Installation): boolean => record !== undefined && isEnded(record);
@@ -186,6 +195,8 @@ describe('a lease', () => {
       // What it had sent before it stood still may be served a moment later.
       expect(nodeWrites(world, one).length - before).toBeLessThanOrEqual(1);
       await world.pass(HOUR_MS);
+      await world.until(() => ended(one) || one.record?.state === 'found', 20 * HOUR_MS, 'its end');
+      if (!ended(one)) await insistOn(world, () => approve(one));
       await world.until(() => ended(one), 20 * HOUR_MS, 'its end');
     }
   });
@@ -201,6 +212,44 @@ describe('a lease', () => {
     expect(judged.mock.calls.at(-1)?.[0].deployments[0]?.state).toBe('completed');
     expect(said.mock.calls.length).toBeGreaterThan(10);
     expect(written.mock.calls.length).toBe(judged.mock.calls.length);
+  });
+
+  it('that was taken over makes its former holder ask before anything that the other one was told is undone', async () => {
+    for (const told of ['abort', 'stop'] as const) {
+      for (const wakes of ['thaw', 'thaw in the middle', 'start in the middle'] as const) {
+        const { world, ephyras } = twins({
+          ...SMALL,
+          nodes: 4,
+          deployment: { maxUnavailable: 1, failureBudget: 5, nodeAttempts: 4 },
+        });
+        const [one, two] = ephyras as [Installation, Installation];
+        await one.start();
+        await plan(one);
+        await approve(one);
+        const places = () => one.record?.results.map(({ place }) => place) ?? [];
+        await world.until(() => places().includes('moved') && places().includes('moving'));
+        await world.pass(3_000);
+        one.freeze();
+        await two.start();
+        await world.until(() => two.record?.state === 'found', HOUR_MS, 'the marks');
+        await insistOn(world, () => approve(two));
+        await two.ask((door) => door[told]({ by: BOB }));
+        if (wakes !== 'thaw') {
+          await world.until(moving(world, two));
+          if (wakes === 'start in the middle') one.kill();
+          await (wakes === 'start in the middle' ? one.start() : one.thaw());
+        }
+        await world.until(() => ended(two));
+        const before = nodeWrites(world, one).length;
+        if (wakes === 'thaw') one.thaw();
+        await world.pass(HOUR_MS);
+        expect(one.record, `${told}, ${wakes}`).toMatchObject({ state: 'found', intent: 'forward' });
+        expect(nodeWrites(world, one).slice(before)).toEqual([]);
+        expect(codeOf(await one.ask((door) => door.abort({ by: BOB })))).toBe('ok');
+        await world.until(() => ended(one));
+        expect(one.record?.state).toBe('rolled_back');
+      }
+    }
   });
 
   it('lasts for a holder that stood still and was not missed', async () => {
@@ -275,7 +324,7 @@ describe('a lease', () => {
     expect(nodeWrites(world, two)).toEqual([]);
   });
 
-  it('that somebody has spoilt stops everything, says what can be done, and goes on once it is done', async () => {
+  it('that somebody has spoilt stops everything, says what can be done, and goes on once people want it', async () => {
     const { world, ephyras } = twins({ ...SMALL, drainMs: [60_000, 90_000] });
     const [one] = ephyras as [Installation];
     await one.start();
@@ -294,6 +343,10 @@ describe('a lease', () => {
     await world.pass(HOUR_MS);
     expect(nodeWrites(world, one).filter(({ sentAt }) => sentAt > until)).toEqual([]);
     expect(meddler.request('cp2', 'ironic', 'DELETE', `/v1/chassis/${uuid}`)).toBe(204);
+    // Who has removed it first may have been another Ephyra.
+    await world.until(() => one.record?.state === 'found', HOUR_MS, 'the question');
+    expect(one.record?.note).toMatch(/^For a while this Ephyra did not hold both control planes/);
+    await insistOn(world, () => approve(one));
     await world.until(() => ended(one));
     expect(one.record?.state).toBe('completed');
   });

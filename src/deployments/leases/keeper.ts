@@ -81,6 +81,11 @@ export class Keeper {
     return this.#wanted > 0;
   }
 
+  /** See {@link Lease.rivals}. */
+  get rivals(): number {
+    return this.#setup.lease.rivals;
+  }
+
   /** Why it is not had, or not to be used yet; null when it may be used. */
   get trouble(): LeaseTrouble | null {
     const { lease, controlPlane } = this.#setup;

@@ -68,12 +68,13 @@ export class Lease {
   readonly #setup: LeaseSetup;
   #held: Held | null = null;
   /** By uuid: which sign of life of somebody else's lease was seen, and since when, by the steady clock, it is the last. */
-  readonly #signs = new Map<string, { readonly sign: string; readonly since: number }>();
+  readonly #signs = new Map<string, { readonly epoch: number; readonly sign: string; readonly since: number }>();
   /** Epochs whose deletion was sent and not answered: it may still come and hit whatever has that epoch then. */
   readonly #doomed = new Set<number>();
   /** Records of this installation that are of no use any more. */
   #leftovers: number[] = [];
   #contended = false;
+  #rivals = 0;
 
   constructor(setup: LeaseSetup) {
     this.#setup = setup;
@@ -81,6 +82,14 @@ export class Lease {
 
   get held(): LeaseRecord | null {
     return this.#held?.record ?? null;
+  }
+
+  /**
+   * How often another Ephyra was noticed to be alive here, or may have been: it has given a sign of life or its lease back, or
+   * ours was lost. What was left by one that is dead does not count.
+   */
+  get rivals(): number {
+    return this.#rivals;
   }
 
   /** Milliseconds for which it is certain that nobody else writes; 0 and less: nothing may be written. */
@@ -198,6 +207,7 @@ export class Lease {
     if (there?.nonce !== held.record.nonce) {
       this.#held = null;
       this.#contended = true;
+      this.#rivals += 1;
       return 'lost';
     }
     this.#held = { ...held, record: { ...held.record, heartbeat }, proven };
@@ -220,6 +230,7 @@ export class Lease {
     }
     this.#held = null;
     this.#contended = true;
+    this.#rivals += 1;
     if (mine) await this.#remove(held.record.epoch, held.proven);
     const unreadable = higher.find(({ record }) => record === null);
     if (unreadable !== undefined) return this.#unreadable(unreadable);
@@ -266,7 +277,11 @@ export class Lease {
     }
     const longest = Math.max(0, ...foreign.map(({ record }) => record?.leaseMs ?? 0));
     try {
-      for (const { record } of foreign) if (record !== null) await this.#delete(record.epoch, posted.sent);
+      for (const { record, uuid } of foreign) {
+        if (record === null) continue;
+        await this.#delete(record.epoch, posted.sent);
+        this.#signs.delete(uuid);
+      }
     } catch (error) {
       await this.#remove(posted.record.epoch, posted.sent);
       throw error;
@@ -284,10 +299,18 @@ export class Lease {
   #watch(foreign: readonly LeaseSighting[]): void {
     const now = this.#setup.monotonic();
     const there = new Set(foreign.map(({ uuid }) => uuid));
-    for (const uuid of this.#signs.keys()) if (!there.has(uuid)) this.#signs.delete(uuid);
+    for (const [uuid, { epoch }] of this.#signs) {
+      if (there.has(uuid)) continue;
+      this.#signs.delete(uuid);
+      // Not by a request of ours: its holder has given it back.
+      if (!this.#doomed.has(epoch)) this.#rivals += 1;
+    }
     for (const { uuid, record } of foreign) {
       const sign = `${record?.nonce} ${record?.heartbeat}`;
-      if (this.#signs.get(uuid)?.sign !== sign) this.#signs.set(uuid, { sign, since: now });
+      const before = this.#signs.get(uuid);
+      if (before?.sign === sign) continue;
+      if (before !== undefined) this.#rivals += 1;
+      this.#signs.set(uuid, { epoch: record?.epoch ?? 0, sign, since: now });
     }
   }
 

@@ -135,6 +135,11 @@ export class Leases {
     return this.#keepers.get(at)?.open === true;
   }
 
+  /** How often another Ephyra was noticed to be, or may have been, at work there; see {@link Lease.rivals}. */
+  rivals(controlPlanes: readonly ControlPlaneName[]): number {
+    return controlPlanes.reduce((sum, at) => sum + this.#keeper(at).rivals, 0);
+  }
+
   /** By control plane: whether it is wanted, and may be written to. */
   states(): { readonly controlPlane: ControlPlaneName; readonly wanted: boolean; readonly open: boolean }[] {
     return [...this.#keepers].map(([controlPlane, { wanted, open }]) => ({ controlPlane, wanted, open }));

@@ -32,6 +32,8 @@ def custom(name):
 # ------------------------------------------------------------------ catalogue
 def catalog(cp):
     c = Cloud(cp)
+    # Keystone reads its policy at the first request; a second one that comes meanwhile is refused, whoever asks.
+    wait('keystone of %s to let its admin in' % cp, lambda: c.req('GET', 'keystone', '/v3/projects', ok=(403,)).ok, 60)
 
     def ensure(kind, plural, match, body):
         query = '&'.join('%s=%s' % kv for kv in match.items())

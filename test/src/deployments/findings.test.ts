@@ -68,6 +68,7 @@ function judge(records: StoredDeployment[], pair: PairSight, behind: string | nu
     by: SYSTEM,
     now: NOW,
     behind,
+    overtaken: new Set(),
   });
 }
 

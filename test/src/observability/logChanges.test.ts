@@ -12,7 +12,7 @@ const EVENTS: { readonly [Type in DeploymentEvent['type']]: Extract<DeploymentEv
   approved: { type: 'approved', by: JANE },
   expired: { type: 'expired' },
   state: { type: 'state', from: 'rolling', to: 'stuck' },
-  resumed: { type: 'resumed' },
+  resumed: { type: 'resumed', after: 'start' },
   found: { type: 'found' },
   stop_requested: { type: 'stop_requested', by: JANE },
   abort_requested: { type: 'abort_requested', by: null },

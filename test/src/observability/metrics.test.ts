@@ -57,7 +57,7 @@ describe('metrics of deployments', () => {
     observeChanges(door, metrics);
     door.tell({ type: 'waiting', uuid: 'u-1', reason: 'x' }, view({ state: 'stopped' }));
     expect(await metrics.text()).not.toContain('ephyra_deployments_total{');
-    door.tell({ type: 'resumed' }, view({ state: 'rolling' }));
+    door.tell({ type: 'resumed', after: 'start' }, view({ state: 'rolling' }));
     door.tell({ type: 'state', from: 'rolling', to: 'stopped' }, view({ state: 'stopped' }));
     expect(await metrics.text()).toContain('ephyra_deployments_total{outcome="stopped"} 1');
   });

@@ -140,7 +140,7 @@ const event: fc.Arbitrary<DeploymentEvent> = fc.oneof(
     from: fc.constant('rolling' as const),
     to: fc.constantFrom(...DEPLOYMENT_STATES),
   }),
-  fc.constant({ type: 'resumed' as const }),
+  fc.record({ type: fc.constant('resumed' as const), after: fc.constantFrom('start' as const, 'lost lease' as const) }),
   fc.record({ type: fc.constant('stop_requested' as const), by: actor }),
   fc.record({ type: fc.constant('abort_requested' as const), by: fc.option(actor) }),
   fc.record({ type: fc.constant('gate' as const), open: fc.boolean(), reason: outside }),
