@@ -8,7 +8,7 @@ import { StoreError } from '../store/errors.ts';
 import type { DeepReadonly, Store, StoredDeployment } from '../store/types.ts';
 import type { LeaseTrouble } from './leases/lease.ts';
 import type { Grip, Leases } from './leases/leases.ts';
-import { bringUpToDate, isAtRest, itemsOf, sight } from './resume.ts';
+import { bringUpToDate, CANNOT_TELL, isAtRest, itemsOf, sight } from './resume.ts';
 import type { Run, RunListener } from './run.ts';
 import { startRun } from './run.ts';
 import type { Consequence } from './tracker.ts';
@@ -154,22 +154,30 @@ export class Crew {
   async #untilHeld(id: DeploymentId, job: Job): Promise<void> {
     const record = this.#record(id);
     if (record === undefined) return;
+    let noted: string | null = null;
     let told: string | null = null;
     const say = ({ message, remedy }: LeaseTrouble) => {
-      const note = `Waiting: ${message}. ${remedy}`.trim();
-      if (note === told) return;
-      told = note;
+      const reason = `${message}. ${remedy}`.trim();
+      const note = `Waiting: ${reason}`;
+      if (note === noted) return;
+      noted = note;
+      // A lease that is just being taken is no news, nor are the seconds that one is still waited out.
+      const isNews = remedy !== '' && remedy !== told;
+      if (isNews) told = remedy;
       this.#then(id, {
         record: (draft) => {
           draft.note = note;
         },
+        ...(isNews ? { event: () => ({ type: 'gate', open: false, reason }) } : {}),
       });
     };
     await this.#deps.leases.mayWrite(record, job.cancel.signal, say);
+    const isNews = told !== null;
     this.#then(id, {
       record: (draft) => {
-        if (draft.note !== null && draft.note === told) draft.note = null;
+        if (draft.note !== null && draft.note === noted) draft.note = null;
       },
+      ...(isNews ? { event: () => ({ type: 'gate', open: true, reason: 'both control planes are held.' }) } : {}),
     });
   }
 
@@ -205,14 +213,19 @@ export class Crew {
         const items = itemsOf(this.#record(id) ?? record, sighted.seen, reopened);
         if (this.#isOvertaken(id, job, items)) return this.#letGo(id, job);
         const now = clock.now();
-        this.#then(id, { record: (draft) => bringUpToDate(draft, items, now) });
+        this.#then(id, {
+          record: (draft) => {
+            bringUpToDate(draft, items, now);
+            if (draft.note?.startsWith(CANNOT_TELL) === true) draft.note = null;
+          },
+        });
         this.#run(id, job, items);
         return;
       }
       // Nothing is concluded from a cloud that does not answer.
       this.#then(id, {
         record: (draft) => {
-          draft.note = `Cannot tell where the nodes are: ${sighted.why}`;
+          draft.note = `${CANNOT_TELL}${sighted.why}`;
         },
       });
       await clock.sleep(config.deployment.pollMs, job.cancel.signal);

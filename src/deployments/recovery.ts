@@ -7,6 +7,7 @@ import type { DeepReadonly, Store, StoredDeployment, StoreState } from '../store
 import type { Findings } from './findings.ts';
 import { findingsOf } from './findings.ts';
 import type { OddMark, PairSight, PlaneSight } from './marks.ts';
+import { CANNOT_TELL } from './resume.ts';
 import type { Actor } from './types.ts';
 
 export interface RecoveryDeps {
@@ -39,8 +40,6 @@ interface Pair {
   /** The look under way, or the last one. */
   round: Promise<void>;
 }
-
-const CANNOT_TELL = 'Cannot tell where the nodes are: ';
 
 /**
  * After each start: looks at both control planes of every pair for marks, before anything goes on there. What runs by the
@@ -89,6 +88,11 @@ export class Recovery {
     if (pair === undefined || pair.done) return null;
     await pair.round;
     return pair.done ? null : (pair.why ?? 'it has not answered yet');
+  }
+
+  /** Whether people will be asked about it at the next look, whatever they say until then. */
+  isInQuestion(id: DeploymentId): boolean {
+    return this.#deps.store.behind !== null || this.#overtaken.has(id);
   }
 
   close(): void {
@@ -145,6 +149,7 @@ export class Recovery {
     for (const id of asked) this.#overtaken.delete(id);
     pair.why = null;
     pair.done = true;
+    if ([...this.#pairs.values()].every(({ done }) => done)) this.#deps.store.caughtUp();
     for (const { id } of findings.found) events.found(id);
     for (const mark of findings.odd) {
       if (this.#told.has(`${mark.at} ${mark.uuid}`)) continue;
@@ -205,7 +210,7 @@ export class Recovery {
       deployment: config.deployment,
       by,
       now: clock.now(),
-      behind: store.behind ?? null,
+      behind: store.behind,
       overtaken: this.#overtaken,
     });
   }

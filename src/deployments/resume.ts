@@ -11,6 +11,9 @@ export interface Sighting {
   readonly instancesInTarget: readonly InstanceFacts[];
 }
 
+/** How a note begins that says so, until it can be told. */
+export const CANNOT_TELL = 'Cannot tell where the nodes are: ';
+
 /** Looks where the nodes of a deployment are; the reason when that cannot be told now. */
 export async function sight(
   record: DeepReadonly<Pick<StoredDeployment, 'source' | 'target' | 'nodes'>>,

@@ -187,6 +187,8 @@ export class DeploymentService implements Deployments {
   async stop(request: DecisionRequest): Promise<Answer<DeploymentView>> {
     const record = this.#find(request.id);
     if (record === undefined) return this.#noDeployment();
+    const unseen = this.#deps.recovery.isInQuestion(record.id) ? await this.#unseen(record) : null;
+    if (unseen !== null) return unseen;
     const stopped = await claimed(
       this.#deps.store.update((draft) => {
         const found = this.#must(draft, record.id);
@@ -205,7 +207,8 @@ export class DeploymentService implements Deployments {
   async abort(request: DecisionRequest): Promise<Answer<DeploymentView>> {
     const record = this.#find(request.id);
     if (record === undefined) return this.#noDeployment();
-    const unseen = isEnded(record) ? await this.#unseen(record) : null;
+    const isOpen = isEnded(record) || this.#deps.recovery.isInQuestion(record.id);
+    const unseen = isOpen ? await this.#unseen(record) : null;
     if (unseen !== null) return unseen;
     /** Whether it begins anew: nobody is at work on it. */
     const check = (state: DeepReadonly<StoreState>): boolean => {

@@ -18,17 +18,16 @@ export class AtomicJsonFile implements Adapter<StoreState> {
   readonly #bak: string;
   readonly #files: StoreFiles;
   #writes = 0;
-  #behind: string | null = null;
+  /**
+   * Why what was read is known to be an older copy of the store; null when nothing says so. As long as it is set it is written
+   * with the rest: a store does not become a newer one by being written.
+   */
+  behind: string | null = null;
 
   constructor(path: string, files: StoreFiles) {
     this.#path = path;
     this.#bak = `${path}.bak`;
     this.#files = files;
-  }
-
-  /** Why what was read is known to be an older copy of the store; null when nothing says so. */
-  get behind(): string | null {
-    return this.#behind;
   }
 
   /**
@@ -45,9 +44,10 @@ export class AtomicJsonFile implements Adapter<StoreState> {
     const reading = readStoreFile(bytes);
     if (!reading.ok) throw this.#unusable(this.#path, reading, bak);
     const { file } = reading;
+    this.behind = file.behind;
     if (bak?.ok === true && (await this.#isOlder(file, bak.file))) {
       const atLeast = Math.max(bak.file.writes, file.writes + 1);
-      this.#behind = `The store is an older copy (write ${file.writes}; there were at least ${atLeast}).`;
+      this.behind = `The store is an older copy (write ${file.writes}; there were at least ${atLeast}).`;
     }
     return this.#take(file, bak);
   }
@@ -62,7 +62,7 @@ export class AtomicJsonFile implements Adapter<StoreState> {
       await removeIfThere(this.#files, beside);
       const handle = await this.#files.open(beside, 'wx', MODE);
       try {
-        await handle.writeFile(storeFileText(state, this.#writes + 1));
+        await handle.writeFile(storeFileText(state, this.#writes + 1, this.behind));
         await handle.sync();
       } finally {
         await handle.close();
@@ -95,7 +95,7 @@ export class AtomicJsonFile implements Adapter<StoreState> {
   async #fromBak(bak: Reading | null): Promise<StoreState | null> {
     if (bak === null) return null;
     if (!bak.ok) throw this.#unusable(this.#bak, bak, null);
-    this.#behind = `The file of the store was gone; its version before the last write was taken (${this.#bak}).`;
+    this.behind = `The file of the store was gone; its version before the last write was taken (${this.#bak}).`;
     return this.#take(bak.file, bak);
   }
 

@@ -8,6 +8,8 @@ export const FORMAT = 3;
 export interface StoreFile {
   readonly state: StoreState;
   readonly writes: number;
+  /** Why it is known to be an older copy, of which people have not been asked yet; else null. */
+  readonly behind: string | null;
   /** The format that it was found in. */
   readonly format: number;
 }
@@ -51,13 +53,14 @@ export function readStoreFile(bytes: Buffer): Reading {
     if (migrate === undefined) break;
     current = migrate(current);
   }
-  const { writes, ...state } = current;
+  const { writes, behind = null, ...state } = current;
   const parsed = storeStateSchema.safeParse(state);
-  if (!parsed.success || !isCount(writes)) {
+  if (!parsed.success || !isCount(writes) || !isReason(behind)) {
     const issues = (parsed.error?.issues ?? [])
       .slice(0, 3)
       .map((issue) => `${issue.path.join('.') || 'the whole'}: ${issue.message}`);
     if (!isCount(writes)) issues.push(`writes: ${JSON.stringify(writes) ?? 'missing'} is no count`);
+    if (!isReason(behind)) issues.push(`behind: ${JSON.stringify(behind)} is no text`);
     return {
       ok: false,
       code: 'corrupt',
@@ -65,13 +68,13 @@ export function readStoreFile(bytes: Buffer): Reading {
       cause: parsed.error,
     };
   }
-  return { ok: true, file: { state: parsed.data as StoreState, writes, format } };
+  return { ok: true, file: { state: parsed.data as StoreState, writes, behind, format } };
 }
 
 /** The text of a file. */
-export function storeFileText(state: StoreState, writes: number): string {
+export function storeFileText(state: StoreState, writes: number, behind: string | null): string {
   const { format, ...rest } = state;
-  return `${JSON.stringify({ format, writes, ...rest }, null, 1)}\n`;
+  return `${JSON.stringify({ format, writes, ...(behind === null ? {} : { behind }), ...rest }, null, 1)}\n`;
 }
 
 const withoutDomains = (deployment: Json): Json => ({
@@ -86,5 +89,7 @@ const each = (list: unknown, change: (entry: Json) => Json): unknown =>
 
 const isObject = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const isReason = (value: unknown): value is string | null => value === null || typeof value === 'string';
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;

@@ -46,7 +46,7 @@ export async function openStore(path: string, deps: OpenStoreDeps): Promise<Stor
     const state = found ?? emptyState();
     // A directory that cannot be written is better found now than at the first approval.
     if (found === null) await adapter.write(state);
-    return new QueuedStore(file, adapter, lock, state, adapter.behind);
+    return new QueuedStore(file, adapter, lock, state, adapter);
   } catch (thrown) {
     await lock.release();
     throw thrown;
@@ -95,19 +95,18 @@ class QueuedStore implements Store {
   readonly #file: string;
   readonly #database: Low<StoreState>;
   readonly #lock: FileLock;
+  readonly #copy: { behind: string | null };
   #visible: DeepReadonly<StoreState>;
   #tail: Promise<unknown> = Promise.resolve();
   #closed = false;
-  readonly behind: string | null;
-
   constructor(
     file: string,
     adapter: Adapter<StoreState>,
     lock: FileLock,
     state: StoreState,
-    behind: string | null = null,
+    copy: { behind: string | null } = { behind: null },
   ) {
-    this.behind = behind;
+    this.#copy = copy;
     this.#file = file;
     this.#database = new Low(adapter, state);
     this.#lock = lock;
@@ -125,6 +124,14 @@ class QueuedStore implements Store {
     const run = this.#tail.then(() => this.#apply(change));
     this.#tail = run.catch(() => undefined);
     return run;
+  }
+
+  get behind(): string | null {
+    return this.#copy.behind;
+  }
+
+  caughtUp(): void {
+    this.#copy.behind = null;
   }
 
   problem(): string | null {

@@ -100,8 +100,13 @@ export interface Store {
    * with a {@link StoreError} and `read` still gives the old state.
    */
   update<T>(change: (draft: StoreState) => T): Promise<T>;
-  /** Why what was found at the opening is known to be an older copy; undefined or null when nothing says so. */
-  readonly behind?: string | null;
+  /**
+   * Why what was found at the opening is known to be an older copy; null when nothing says so. It stays so over restarts, until
+   * {@link caughtUp} and an update.
+   */
+  readonly behind: string | null;
+  /** People have been asked about all that an older copy cannot know: from now on it counts as the store. */
+  caughtUp(): void;
   /** Null while this process holds the file, else why not. For health checks. */
   problem(): string | null;
   /** Waits for running updates, then lets go of the file. Updates after that are refused. */

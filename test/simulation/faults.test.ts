@@ -4,7 +4,7 @@ import { isWrite } from '../support/world/calls.ts';
 import type { Disturbance } from '../support/world/network.ts';
 import { play } from '../support/world/people.ts';
 import type { WorldOptions } from '../support/world/world.ts';
-import { World } from '../support/world/world.ts';
+import { BOB, World } from '../support/world/world.ts';
 
 /** One deployment of one node, undisturbed: its requests in order. */
 async function requests(options: WorldOptions = {}): Promise<Call[]> {
@@ -187,6 +187,19 @@ describe('trouble that lasts', () => {
       });
     });
     expect(await played).toBe('completed');
+  });
+
+  it('a cloud that is away when all is to be taken back is waited for, and not told about any longer than that', async () => {
+    const world = new World();
+    await world.start();
+    expect(await play(world)).toBe('completed');
+    const { faults } = world.plane('cp2');
+    const down = faults.add({ match: { service: 'nova' }, effect: { kind: 'service-down', answer: 503 } });
+    expect((await world.ask((ephyra) => ephyra.abort({ by: BOB })))?.ok).toBe(true);
+    await world.until(() => /^Cannot tell where the nodes are/.test(world.record?.note ?? ''), 600_000, 'a note');
+    faults.remove(down);
+    await world.until(() => world.record?.results.some(({ place }) => place === 'back') === true);
+    expect(world.record?.note).toBeNull();
   });
 
   it('tokens that live for seconds, and tokens that are revoked, are renewed', async () => {

@@ -286,8 +286,18 @@ describe('a lease', () => {
     expect(leasesIn(world)).toBe(0);
   });
 
-  it('is another host´s when the store has moved: it is waited for, which the record tells', async () => {
-    const { world, ephyras } = twins(SMALL);
+  it('is another host´s when the store has moved: it is waited for, which people are told', async () => {
+    const told: string[] = [];
+    const { world, ephyras } = twins(SMALL, [
+      { host: 'host-a' },
+      {
+        host: 'host-b',
+        listener: (change) => {
+          if (change.kind !== 'deployment' || change.event.type !== 'gate') return;
+          told.push(`${change.event.open ? 'open' : 'shut'}: ${change.event.reason} (${change.deployment.note})`);
+        },
+      },
+    ]);
     const [one, two] = ephyras as [Installation, Installation];
     await one.start();
     await plan(one);
@@ -298,9 +308,12 @@ describe('a lease', () => {
     await two.start();
     await world.pass(30_000);
     expect(two.record?.note).toMatch(/^Waiting: Ephyra on host-a holds cp[12] since .*chassis delete/);
+    expect(told).toEqual([expect.stringMatching(/^shut: Ephyra on host-a holds .* \(Waiting: Ephyra on host-a holds/)]);
     expect(nodeWrites(world, two)).toEqual([]);
     await world.until(() => ended(two));
     expect(two.record).toMatchObject({ state: 'completed', note: null });
+    expect(told).toContain('open: both control planes are held. (null)');
+    expect(told.length).toBeLessThan(8);
   });
 
   it('that cannot be read is somebody´s', async () => {

@@ -250,6 +250,41 @@ describe('an older copy of the store', () => {
     expect(await over(world)).toBe('rolled_back');
   });
 
+  it('is asked about even if it was written and started again before all clouds had answered', async () => {
+    const world = new World({ nodes: 6, masters: 0, deployment: { maxUnavailable: 1 } });
+    await world.start();
+    await begin(world);
+    await world.until(() => world.record?.results.some(({ place }) => place === 'moved') === true);
+    const copy = world.disk;
+    expect((await world.ask((ephyra) => ephyra.stop({ by: ALICE })))?.ok).toBe(true);
+    expect(await over(world)).toBe('stopped');
+    world.kill();
+    world.disk = copy;
+    world.diskBehind = 'The store is an older copy.';
+    const ironic = world.plane('cp2').faults;
+    const down = ironic.add({ match: { service: 'ironic' }, effect: { kind: 'service-down', answer: 503 } });
+    await world.start();
+    await world.pass(30_000);
+    expect(world.record?.note).toMatch(/^Cannot tell where the nodes are/);
+    for (const what of ['stop', 'abort'] as const) {
+      // It would be forgotten over the question.
+      expect(whyNot(await world.ask((ephyra) => ephyra[what]({ by: ALICE })))?.code).toBe('busy');
+    }
+    world.kill();
+    ironic.remove(down);
+    const late = world.writes.length;
+    await world.start();
+    await asked(world);
+    expect(found(world)[0]?.note).toMatch(/^The store is an older copy/);
+    expect(changesSince(world, late)).toEqual([]);
+    await decide(world, (ephyra) => ephyra.approve({ by: BOB }));
+    // Answered once, it is a store like any other.
+    await world.until(() => (world.record?.results.filter(({ place }) => place === 'moved').length ?? 0) >= 3);
+    world.kill();
+    await world.start();
+    expect(await over(world)).toBe('completed');
+  });
+
   it('keeps the rule that whoever asked for it does not approve it', async () => {
     const world = new World({});
     await world.start();

@@ -132,7 +132,6 @@ export async function refused(
   story.prepare?.(world);
   await world.start();
   await perform(world, story, () => false);
-  if (how.killAfterMs !== null) world.diskBehind = null;
   await world.until(() => world.diskRefuses === null, HOUR, 'space on the disk');
   await answerAll(world, 'go on');
   await tidyUp(world, 'go on');

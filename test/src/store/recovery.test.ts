@@ -96,7 +96,7 @@ describe('the version before the last write', () => {
     await store.close();
   });
 
-  test('tells when the file is an older copy, until it has been written again', async () => {
+  test('tells when the file is an older copy, until somebody has said what became of that', async () => {
     const path = freshPath();
     await written(path, 2);
     const copy = readFileSync(path);
@@ -110,9 +110,18 @@ describe('the version before the last write', () => {
     });
     await store.close();
     expect(json(path)).toMatchObject({ writes: 7 });
-    const again = await open(path);
-    expect(again.behind).toBeNull();
-    await again.close();
+    // Killed before anybody was asked: it is no newer for having been written.
+    const second = await open(path);
+    expect(second.behind).toMatch(/older copy \(write 3; there were at least 6\)/);
+    second.caughtUp();
+    expect(second.behind).toBeNull();
+    await second.update((draft) => {
+      draft.epoch = 10;
+    });
+    await second.close();
+    const third = await open(path);
+    expect(third.behind).toBeNull();
+    await third.close();
   });
 
   test('put in place of the file by hand is known as what it is', async () => {

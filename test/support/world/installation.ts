@@ -293,10 +293,16 @@ export class Installation {
   /** The disk as one process has it: killed, it writes no more, and what it has written stays. */
   #store(process: Running): Store {
     const inner = memoryStore(this.disk as StoreState);
+    let behind = this.diskBehind;
     const never = <T>() => new Promise<T>(() => undefined);
     return {
       read: () => inner.read(),
-      behind: this.diskBehind,
+      get behind() {
+        return behind;
+      },
+      caughtUp: () => {
+        behind = null;
+      },
       update: async (change) => {
         if (!process.alive) return never();
         this.#point(process, 'write', 'store');
@@ -304,6 +310,7 @@ export class Installation {
         if (this.diskRefuses !== null) throw refusedBy(this.diskRefuses);
         const result = await inner.update(change);
         this.disk = inner.read();
+        this.diskBehind = behind;
         this.#options.stored?.(this.disk);
         this.#world.tellStored(this.disk);
         this.#point(process, 'written', 'store');
