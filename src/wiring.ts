@@ -163,6 +163,7 @@ export async function wire(
       const failureDomain = known.called(move.uuid).failureDomain;
       await leaving.permit({ ...move, failureDomain }, move.from !== move.source, signal);
     };
+    const isWritable = ({ source, target }: Move) => holds.open(source) && holds.open(target);
     const perform = createPerform({
       controlPlanes,
       roles,
@@ -173,6 +174,7 @@ export async function wire(
       verify: deployment.verify,
       deadlineMs,
       permit,
+      isWritable,
       waiting: listener.waiting,
     });
     const ensure = createEnsure({
@@ -182,7 +184,7 @@ export async function wire(
       perform,
       permit,
       mayWrite,
-      isWritable: ({ source, target }) => holds.open(source) && holds.open(target),
+      isWritable,
       pollMs: deployment.pollMs,
       evidenceMs: Math.min(deployment.pollMs + EVIDENCE_SLACK_MS, EVIDENCE_MOST_MS),
       waiting: listener.waiting,

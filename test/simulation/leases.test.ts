@@ -252,6 +252,35 @@ describe('a lease', () => {
     }
   });
 
+  it('is looked at before a node that verifies is asked into the application again', async () => {
+    for (const afterMs of [0, 500, 1_500]) {
+      const { world, ephyras } = twins({
+        ...SMALL,
+        latencyMs: [200, 400],
+        joinMs: [1, 1],
+        deployment: { maxUnavailable: 1, verify: { checks: 20, intervalMs: 4_000 } },
+      });
+      const [one, two] = ephyras as [Installation, Installation];
+      await one.start();
+      await plan(one);
+      await approve(one);
+      const verifies = () => one.view?.nodes.find(({ step }) => step === 'verify')?.uuid;
+      await world.until(() => verifies() !== undefined);
+      const uuid = verifies() ?? '';
+      await world.pass(6_000);
+      one.freeze();
+      await two.start();
+      await world.until(() => two.record?.state === 'found', HOUR_MS, 'the marks');
+      await insistOn(world, () => two.ask((door) => door.abort({ by: BOB })));
+      await world.until(() => world.application.get(uuid)?.state === 'out', HOUR_MS, 'the way back');
+      await world.pass(afterMs);
+      one.thaw();
+      // Asked in again by the one while the other stops its machine, it would be in service then.
+      await world.until(() => ended(two));
+      expect(two.record?.state).toBe('rolled_back');
+    }
+  });
+
   it('lasts for a holder that stood still and was not missed', async () => {
     const { world, ephyras } = twins(SMALL);
     const [one] = ephyras as [Installation, Installation];

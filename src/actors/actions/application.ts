@@ -42,8 +42,9 @@ export const settle: Perform = async (doing, deps) => {
     const complaint = complaintOf(node) ?? (application === null ? null : complaintOf(application));
     passed = complaint === null ? passed + 1 : 0;
     deps.waiting(move.uuid, complaint ?? `healthy ${passed} of ${checks} times in a row`);
-    // Accepted, and out all the same: something took it out again. Adding is idempotent, so it is asked once more.
-    if (node.health === 'unhealthy' && node.membership === 'out') {
+    // Accepted, and out all the same: something took it out again. Adding is idempotent, so it is asked once more; unless
+    // this took so long that another Ephyra may want the node out by now.
+    if (node.health === 'unhealthy' && node.membership === 'out' && deps.isWritable(move)) {
       const work = deps.plugin.addNode(nodeOf(doing), context);
       await untilAbandoned(deps.clock, signal, work).catch((error: unknown) => {
         throw pluginFailure(error);

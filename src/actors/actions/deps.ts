@@ -20,6 +20,8 @@ export interface ActionDeps {
   readonly deadlineMs: (step: Step) => number;
   /** Resolves once the application can spare the node. */
   readonly permit: (move: Move, signal: AbortSignal) => Promise<void>;
+  /** Whether the clouds of the move may be written to by this process in this instant. */
+  readonly isWritable: (move: Move) => boolean;
   readonly waiting: (uuid: NodeUuid, reason: string | null) => void;
 }
 

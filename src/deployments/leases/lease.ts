@@ -75,6 +75,10 @@ export class Lease {
   #leftovers: number[] = [];
   #contended = false;
   #rivals = 0;
+  /** By the steady clock: not before may anything be written, by whichever lease. */
+  #notBefore = Number.NEGATIVE_INFINITY;
+  /** So many milliseconds are to be waited once a lease is had: whom it was taken from may write for that long. */
+  #owedMs = 0;
 
   constructor(setup: LeaseSetup) {
     this.#setup = setup;
@@ -146,7 +150,10 @@ export class Lease {
       }
       this.#contended = false;
       const own = others.flatMap(({ record }) => (record === null ? [] : [record.epoch]));
-      if (posted !== null && mine !== undefined && !this.#doomed.has(posted.record.epoch)) {
+      // Who ended while it waited has left it to us to wait, and to say so to whoever comes after us.
+      this.#owedMs = Math.max(this.#owedMs, ...others.map(({ record }) => record?.waitMs ?? 0));
+      const says = this.#owedMs <= (posted?.record.waitMs ?? 0);
+      if (posted !== null && mine !== undefined && says && !this.#doomed.has(posted.record.epoch)) {
         this.#leftovers = own;
         return await this.#hold(posted, mine);
       }
@@ -162,7 +169,9 @@ export class Lease {
    */
   async #hold({ record, created, sent }: Posted, { record: seen }: LeaseSighting): Promise<LeaseTrouble | null> {
     const there = created || seen === null ? record : seen;
-    this.#held = { record: there, proven: sent, writableFrom: this.#setup.monotonic(), confirmed: created };
+    const writableFrom = this.#waited();
+    const isWaitedOut = writableFrom <= this.#setup.monotonic();
+    this.#held = { record: there, proven: sent, writableFrom, confirmed: created && isWaitedOut };
     if (created) return null;
     try {
       if ((await this.renew()) === 'lost') return this.#unsure('changes hands while we look');
@@ -170,8 +179,16 @@ export class Lease {
       this.#held = null;
       throw error;
     }
-    this.#held = { ...this.#held, confirmed: true };
+    this.#held = { ...this.#held, confirmed: isWaitedOut };
     return null;
+  }
+
+  /** What is owed is waited from now on; the time from which something may be written. */
+  #waited(): number {
+    const now = this.#setup.monotonic();
+    if (this.#owedMs > 0) this.#notBefore = Math.max(this.#notBefore, now + this.#owedMs);
+    this.#owedMs = 0;
+    return Math.max(now, this.#notBefore);
   }
 
   /** Looks who has it without trying for it, so that the time in which a holder is silent begins to count. */
@@ -184,8 +201,10 @@ export class Lease {
   /**
    * Proves that it is still ours. `lost`: it is not, another one has it or somebody has removed it. Rejects when the cloud
    * does not say; it may be asked again then.
+   *
+   * @param waited whoever comes next has nothing to wait for any more
    */
-  async renew(): Promise<'renewed' | 'lost'> {
+  async renew(waited = false): Promise<'renewed' | 'lost'> {
     const held = this.#held;
     if (held === null) return 'lost';
     const proven = this.#moment();
@@ -195,8 +214,9 @@ export class Lease {
     let there: LeaseRecord | null | undefined;
     try {
       const { epoch } = held.record;
-      const path = `/extra/${LEASE_KEY}/heartbeat`;
-      const ops = [{ op: 'replace', path, value: heartbeat }] as const;
+      const set = (field: keyof LeaseRecord, value: number) =>
+        ({ op: 'replace', path: `/extra/${LEASE_KEY}/${field}`, value }) as const;
+      const ops = [set('heartbeat', heartbeat), ...(waited ? [set('waitMs', 0)] : [])];
       there = recordOf(await this.#setup.ironic.patchChassis(leaseUuid(epoch), ops, UNFENCED));
     } catch (error) {
       // Not there, or without a heartbeat that could be replaced: somebody has changed it by hand.
@@ -210,7 +230,7 @@ export class Lease {
       this.#rivals += 1;
       return 'lost';
     }
-    this.#held = { ...held, record: { ...held.record, heartbeat }, proven };
+    this.#held = { ...held, record: { ...held.record, heartbeat, ...(waited ? { waitMs: 0 } : {}) }, proven };
     return 'renewed';
   }
 
@@ -225,7 +245,8 @@ export class Lease {
     const higher = all.filter(({ record }) => record === null || record.epoch > held.record.epoch);
     const mine = all.some(({ record }) => isSame(record, held.record));
     if (mine && higher.length === 0) {
-      this.#held = { ...held, confirmed: true };
+      if (held.record.waitMs && (await this.renew(true)) === 'lost') return this.#unsure('was removed by somebody');
+      if (this.#held !== null) this.#held = { ...this.#held, confirmed: true };
       return null;
     }
     this.#held = null;
@@ -262,7 +283,9 @@ export class Lease {
    * before would allow the holder to write.
    */
   async #takeOver(owner: string, silent: readonly LeaseSighting[]): Promise<LeaseTrouble | null> {
-    const posted = await this.#post(owner, highestEpoch(silent) + 1);
+    const longestOf = (leases: readonly LeaseSighting[]) =>
+      Math.max(0, ...leases.map(({ record }) => record?.leaseMs ?? 0));
+    const posted = await this.#post(owner, highestEpoch(silent) + 1, longestOf(silent));
     const all = await this.#list(posted);
     const mine = all.find(({ record }) => isSame(record, posted.record));
     const others = all.filter((one) => one !== mine);
@@ -275,7 +298,8 @@ export class Lease {
       if (unreadable !== undefined) return this.#unreadable(unreadable);
       return foreign.length > 0 ? this.#heldBy(foreign) : this.#unsure('changes hands while we look');
     }
-    const longest = Math.max(0, ...foreign.map(({ record }) => record?.leaseMs ?? 0));
+    // Also if no answer comes to a request that ends one, and it is gone at the next look.
+    this.#owedMs = Math.max(this.#owedMs, longestOf(foreign));
     try {
       for (const { record, uuid } of foreign) {
         if (record === null) continue;
@@ -286,8 +310,12 @@ export class Lease {
       await this.#remove(posted.record.epoch, posted.sent);
       throw error;
     }
-    const writableFrom = this.#setup.monotonic() + longest;
-    this.#held = { record: posted.record, proven: posted.sent, writableFrom, confirmed: foreign.length === 0 };
+    this.#held = {
+      record: posted.record,
+      proven: posted.sent,
+      writableFrom: this.#waited(),
+      confirmed: foreign.length === 0,
+    };
     this.#leftovers = others.flatMap(({ record }) =>
       record !== null && this.#isOurs(record, owner) ? [record.epoch] : [],
     );
@@ -331,11 +359,12 @@ export class Lease {
   // --- requests -----------------------------------------------------------------------------------------------------------
 
   /** Creates the record of an epoch. */
-  async #post(owner: string, epoch: number): Promise<Posted> {
+  async #post(owner: string, epoch: number, longestMs = 0): Promise<Posted> {
     const { host, nonce, leaseMs, ironic } = this.#setup;
     const sent = this.#moment();
+    const waitMs = Math.max(longestMs, this.#owedMs, Math.ceil(this.#notBefore - sent.steady));
     const since = Math.max(0, Math.floor(sent.wall));
-    const record: LeaseRecord = { v: 1, epoch, owner, host, nonce, heartbeat: 0, leaseMs, since };
+    const record: LeaseRecord = { v: 1, epoch, owner, host, nonce, heartbeat: 0, leaseMs, waitMs, since };
     try {
       await ironic.createChassis(chassisOf(record), UNFENCED);
       return { record, created: true, sent };

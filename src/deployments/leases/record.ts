@@ -19,6 +19,11 @@ export interface LeaseRecord {
   readonly heartbeat: number;
   /** Milliseconds after its last renewal for which the holder may write. */
   readonly leaseMs: number;
+  /**
+   * As long as that is not 0: milliseconds for which the installation must not write, since the one whom it was taken over from
+   * may still do so; it cannot be known how many of them are over. Not there in a lease of an older version.
+   */
+  readonly waitMs?: number;
   /** When it was taken by the holder's clock, milliseconds since the epoch; for people only. */
   readonly since: number;
 }
@@ -80,8 +85,10 @@ export const highestEpoch = (sightings: readonly LeaseSighting[]): number =>
 
 function isRecord(value: unknown): value is LeaseRecord {
   if (typeof value !== 'object' || value === null) return false;
-  const { v, epoch, owner, host, nonce, heartbeat, leaseMs, since } = value as Record<string, unknown>;
+  const { v, epoch, owner, host, nonce, heartbeat, leaseMs, waitMs = 0, since } = value as Record<string, unknown>;
   const texts = [owner, host, nonce].every((one) => typeof one === 'string' && one !== '');
-  const counts = [epoch, heartbeat, leaseMs, since].every((one) => Number.isSafeInteger(one) && Number(one) >= 0);
+  const counts = [epoch, heartbeat, leaseMs, waitMs, since].every(
+    (one) => Number.isSafeInteger(one) && Number(one) >= 0,
+  );
   return v === 1 && texts && counts && Number(epoch) >= 1 && Number(leaseMs) >= 1;
 }

@@ -25,11 +25,12 @@ class Cloud {
       await this.#done(`create ${this.#epoch(body.uuid)}`);
       return made;
     },
-    patchChassis: async (uuid, [op]) => {
+    patchChassis: async (uuid, ops) => {
       const found = this.chassis.get(uuid);
-      if (found === undefined || op === undefined || !('value' in op)) throw refusal(404, 'not_found', null);
-      const record = found.extra?.['ephyra_lease'] as Record<string, unknown>;
-      const changed = { uuid, extra: { ephyra_lease: { ...record, heartbeat: op.value } } };
+      if (found === undefined) throw refusal(404, 'not_found', null);
+      const record = { ...(found.extra?.['ephyra_lease'] as Record<string, unknown>) };
+      for (const op of ops) if ('value' in op) record[op.path.split('/').at(-1) ?? ''] = op.value;
+      const changed = { uuid, extra: { ephyra_lease: record } };
       this.chassis.set(uuid, changed);
       await this.#done(`renew ${this.#epoch(uuid)}`);
       return changed;
@@ -75,6 +76,12 @@ class Cloud {
 function refusal(status: number, kind: OpenStackError['kind'], detail: OpenStackError['detail']): OpenStackError {
   const where = { controlPlane: 'cp1', service: 'ironic', method: 'POST', url: 'http://ironic/v1/chassis' } as const;
   return new OpenStackError({ ...where, expected: [201], status, kind, detail, message: 'refused' });
+}
+
+function noAnswer(): OpenStackError {
+  const where = { controlPlane: 'cp1', service: 'ironic', method: 'DELETE', url: 'http://ironic/v1/chassis' } as const;
+  const data = { ...where, expected: [204], status: null, kind: 'unreachable', message: 'lost' } as const;
+  return new OpenStackError({ ...data, maybeDone: true });
 }
 
 describe('the lease of one process', () => {
@@ -214,6 +221,70 @@ describe('the lease of one process', () => {
     expect(again.remainingMs()).toBeGreaterThan(0);
   });
 
+  /** Of one that has run out, taken over: its holder renews right before its record is ended. */
+  const slippedIn = async (ironic = cloud.ironic): Promise<{ one: Lease; two: Lease }> => {
+    const [one, two] = [lease('host-a'), lease('host-b', { ironic })];
+    expect(await one.acquire()).toBeNull();
+    expect(await two.acquire()).toMatchObject({ kind: 'held' });
+    now += LEASE_MS;
+    cloud.after = async (call) => {
+      if (call !== 'list' || !cloud.calls.includes('create 2')) return;
+      cloud.after = async () => undefined;
+      expect(await one.renew()).toBe('renewed');
+    };
+    return { one, two };
+  };
+  /** For as long as the former holder may write, the other one may not; then it may. */
+  const waitsOut = async (one: Lease, two: Lease): Promise<void> => {
+    expect(one.remainingMs()).toBeGreaterThan(0);
+    expect(two.remainingMs()).toBe(0);
+    while (two.writableInMs() > 0) {
+      expect(two.remainingMs()).toBe(0);
+      now += LEASE_MS / 4;
+      expect(await two.renew()).toBe('renewed');
+    }
+    expect(one.remainingMs()).toBeLessThanOrEqual(0);
+    if (!two.confirmed) expect(await two.confirm()).toBeNull();
+    expect(two.remainingMs()).toBeGreaterThan(0);
+  };
+
+  it('waits out what it took over, also when it has given it back and takes it again', async () => {
+    const { one, two } = await slippedIn();
+    expect(await two.acquire()).toBeNull();
+    await two.release();
+    expect(await two.acquire()).toBeNull();
+    await waitsOut(one, two);
+  });
+
+  it('waits out what the process before it took over, and what that one waited out it does not', async () => {
+    const { one, two } = await slippedIn();
+    expect(await two.acquire()).toBeNull();
+    const next = lease('host-b');
+    expect(await next.acquire()).toBeNull();
+    await next.tidy();
+    const third = lease('host-b');
+    expect(await third.acquire()).toBeNull();
+    await third.tidy();
+    await waitsOut(one, third);
+    const fourth = lease('host-b');
+    expect(await fourth.acquire()).toBeNull();
+    expect(fourth.remainingMs()).toBeGreaterThan(0);
+  });
+
+  it('waits it out as well when no answer came to the end of the former one', async () => {
+    const unanswered = async (...[uuid, o]: Parameters<LeaseSetup['ironic']['deleteChassis']>) => {
+      const answer = await cloud.ironic.deleteChassis(uuid, o);
+      if (!cloud.calls.includes('renew 1')) return answer;
+      ironic.deleteChassis = cloud.ironic.deleteChassis;
+      throw noAnswer();
+    };
+    const ironic = { ...cloud.ironic, deleteChassis: unanswered };
+    const { one, two } = await slippedIn(ironic);
+    await expect(two.acquire()).rejects.toMatchObject({ kind: 'unreachable' });
+    expect(await two.acquire()).toBeNull();
+    await waitsOut(one, two);
+  });
+
   it('passes over an epoch whose deletion may still come', async () => {
     const one = lease('host-a');
     expect(await one.acquire()).toBeNull();
@@ -223,14 +294,7 @@ describe('the lease of one process', () => {
         ...cloud.ironic,
         deleteChassis: async (uuid, o) => {
           await deleteChassis(uuid, o);
-          const where = {
-            controlPlane: 'cp1',
-            service: 'ironic',
-            method: 'DELETE',
-            url: 'http://ironic/v1/chassis',
-          } as const;
-          const data = { ...where, expected: [204], status: null, kind: 'unreachable', message: 'lost' } as const;
-          throw new OpenStackError({ ...data, maybeDone: true });
+          throw noAnswer();
         },
       },
     });
