@@ -1,6 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { Keeper } from '../../../src/deployments/leases/keeper.ts';
 import { Lease, type LeaseSetup } from '../../../src/deployments/leases/lease.ts';
 import { chassisOf, type LeaseRecord, leaseUuid } from '../../../src/deployments/leases/record.ts';
+import { systemClock } from '../../../src/openstack/clock.ts';
 import { OpenStackError } from '../../../src/openstack/errors.ts';
 import type { Chassis } from '../../../src/openstack/ironic/schema.ts';
 
@@ -212,6 +214,27 @@ describe('the lease of one process', () => {
     expect(await again.acquire()).toBeNull();
     expect(again.held).toMatchObject({ nonce: 'nonce-1', heartbeat: 1 });
     expect(again.remainingMs()).toBeGreaterThan(0);
+  });
+
+  it('keeps nobody who gives it up when another wants it meanwhile', { timeout: 2_000 }, async () => {
+    const keeper = new Keeper({
+      controlPlane: 'cp1',
+      lease: lease('host-a'),
+      clock: systemClock,
+      monotonic: () => now,
+      random: () => 0,
+      leaseMs: LEASE_MS,
+      onEvent: () => undefined,
+    });
+    const giveUp = keeper.want();
+    expect(await keeper.attempt()).toBeNull();
+    cloud.after = async (call) => {
+      if (call.startsWith('delete')) keeper.want();
+    };
+    await giveUp();
+    expect(await keeper.attempt()).toBeNull();
+    expect(keeper.open).toBe(true);
+    await keeper.close();
   });
 
   it('passes over an epoch whose deletion may still come', async () => {
