@@ -5,7 +5,15 @@ import type { DeepReadonly, StoredDeployment, StoreState } from '../store/types.
 import { lockOn, scopeName, scopeWord } from './locks.ts';
 import type { RefusedAnswer } from './refusals.ts';
 import { Refused, refused } from './refusals.ts';
-import type { Actor, DecisionRequest, DeployRequest, PlanView } from './types.ts';
+import {
+  type Actor,
+  type ApprovalRequest,
+  type DeploymentState,
+  type DeployRequest,
+  FINAL_STATES,
+  type PlanView,
+  type ShownRequest,
+} from './types.ts';
 
 /**
  * Who may start, approve and end what, and when not. Pure: they take the state and throw {@link Refused}, so that they
@@ -86,7 +94,7 @@ function refuseBusy(state: State, pair: Pair, counts: (record: DeepReadonly<Stor
     throw new Refused(
       'busy',
       `Nodes of ${busy.id} (${busy.source}→${busy.target}) are under way, and nobody has decided about them yet.`,
-      `Finish moving them: /ephyra approve ${busy.id}; or bring them back: /ephyra abort ${busy.id}`,
+      waysOut(busy),
     );
   }
   throw new Refused(
@@ -111,14 +119,18 @@ export function refuseReopening(state: State, record: DeepReadonly<StoredDeploym
 
 export function refuseApproval(
   record: DeepReadonly<StoredDeployment>,
-  request: DecisionRequest & { digest?: string },
+  request: ApprovalRequest,
   allowSelf: boolean,
   now: number,
 ): void {
   if (record.state !== 'awaiting_approval' && record.state !== 'found') {
-    const by = record.approval === null ? '' : `, approved by ${record.approval.by.display}`;
-    throw new Refused('wrong_state', `${record.id} is ${inWords(record.state)}${by}.`, 'See it: /ephyra status');
+    throw new Refused(
+      'wrong_state',
+      `${record.id} is ${inWords(record.state)}${byWhom(record)}.`,
+      'See it: /ephyra status',
+    );
   }
+  refuseOutdated(record, request);
   if (record.approvalExpiresAt !== null && record.approvalExpiresAt <= now) {
     throw new Refused(
       'approval_expired',
@@ -149,11 +161,7 @@ function ended(record: DeepReadonly<StoredDeployment>, more: string): Refused {
 export function refuseStop(found: DeepReadonly<StoredDeployment>): void {
   if (isEnded(found)) throw ended(found, 'There is nothing to stop.');
   if (found.state === 'found') {
-    throw new Refused(
-      'wrong_state',
-      `${found.id} stands still already, with nodes half-way.`,
-      `Finish moving them: /ephyra approve ${found.id}; or bring them back: /ephyra abort ${found.id}`,
-    );
+    throw new Refused('wrong_state', `${found.id} stands still already, with nodes half-way.`, waysOut(found));
   }
   if (found.intent === 'abort') {
     throw new Refused(
@@ -165,11 +173,17 @@ export function refuseStop(found: DeepReadonly<StoredDeployment>): void {
 }
 
 /** Returns whether the abort begins anew: nobody is at work on the deployment. */
-export function refuseAbort(state: State, found: DeepReadonly<StoredDeployment>, now: number): boolean {
+export function refuseAbort(
+  state: State,
+  found: DeepReadonly<StoredDeployment>,
+  request: ShownRequest,
+  now: number,
+): boolean {
+  if (found.state === 'rolled_back' || found.state === 'expired' || (isEnded(found) && found.startedAt === null)) {
+    throw ended(found, 'No node is anywhere but in its source.');
+  }
+  refuseOutdated(found, request);
   if (isEnded(found)) {
-    if (found.state === 'rolled_back' || found.state === 'expired' || found.startedAt === null) {
-      throw ended(found, 'No node is anywhere but in its source.');
-    }
     refuseReopening(state, found, now);
     return true;
   }
@@ -177,6 +191,24 @@ export function refuseAbort(state: State, found: DeepReadonly<StoredDeployment>,
   refuseLocked(state, found, now);
   refuseBusyBut(state, found);
   return true;
+}
+
+/** A card promised what would be done, and a press on it means that and nothing else, however late it comes. */
+function refuseOutdated(found: DeepReadonly<StoredDeployment>, { shown }: ShownRequest): void {
+  if (shown === undefined || standing(shown) === standing(found.state)) return;
+  throw new Refused(
+    'wrong_state',
+    `The card is out of date: ${found.id} is ${inWords(found.state)} now${byWhom(found)}.`,
+    found.state === 'found'
+      ? waysOut(found)
+      : `See it: /ephyra status; to take back all that it moves: /ephyra abort ${found.id}`,
+  );
+}
+
+/** From one running state to the next, nothing changes in what a decision means. */
+function standing(state: DeploymentState): string {
+  if (state === 'awaiting_approval' || state === 'found') return state;
+  return FINAL_STATES.includes(state) ? 'ended' : 'running';
 }
 
 /** Somebody decides on what is not there any more. */
@@ -236,5 +268,11 @@ export function newRecord(
     results: [],
   };
 }
+
+const waysOut = ({ id }: DeepReadonly<StoredDeployment>): string =>
+  `Finish moving them: /ephyra approve ${id}; or bring them back: /ephyra abort ${id}`;
+
+const byWhom = ({ approval }: DeepReadonly<StoredDeployment>): string =>
+  approval === null ? '' : `, approved by ${approval.by.display}`;
 
 const inWords = (state: string): string => state.replaceAll('_', ' ');

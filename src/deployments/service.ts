@@ -28,6 +28,7 @@ import {
 import type {
   Actor,
   Answer,
+  ApprovalRequest,
   Change,
   DecisionRequest,
   DeploymentEvent,
@@ -37,6 +38,7 @@ import type {
   LockRequest,
   LockView,
   PlanView,
+  ShownRequest,
   Thread,
   UnlockRequest,
 } from './types.ts';
@@ -139,7 +141,7 @@ export class DeploymentService implements Deployments {
     return this.#answer(id);
   }
 
-  async approve(request: DecisionRequest & { digest?: string }): Promise<Answer<DeploymentView>> {
+  async approve(request: ApprovalRequest): Promise<Answer<DeploymentView>> {
     const record = this.#find(request.id);
     if (record === undefined) return this.#noDeployment();
     const unseen = await this.#unseen(record);
@@ -204,7 +206,7 @@ export class DeploymentService implements Deployments {
     return this.#answer(record.id);
   }
 
-  async abort(request: DecisionRequest): Promise<Answer<DeploymentView>> {
+  async abort(request: ShownRequest): Promise<Answer<DeploymentView>> {
     const record = this.#find(request.id);
     if (record === undefined) return this.#noDeployment();
     const isOpen = isEnded(record) || this.#deps.recovery.isInQuestion(record.id);
@@ -215,7 +217,7 @@ export class DeploymentService implements Deployments {
       const found = this.#must(state, record.id);
       // What was asked to be withdrawn is not what is half-way now.
       if (found.state === 'found' && record.state !== 'found') throw changed(found);
-      return refuseAbort(state, found, this.#now());
+      return refuseAbort(state, found, request, this.#now());
     };
     let held: Answer<Grip> | null = null;
     if (isEnded(record) || record.state === 'found') {

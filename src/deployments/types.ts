@@ -11,11 +11,11 @@ export interface Deployments {
   /** Plans and records a deployment; it waits for approval unless the configuration needs none. */
   deploy(request: DeployRequest): Promise<Answer<DeploymentView>>;
   /** Approves the plan with this digest. The digest may be left out: then the current plan is meant. */
-  approve(request: DecisionRequest & { digest?: string }): Promise<Answer<DeploymentView>>;
+  approve(request: ApprovalRequest): Promise<Answer<DeploymentView>>;
   /** Finishes or rolls back the nodes in flight, starts no more. */
   stop(request: DecisionRequest): Promise<Answer<DeploymentView>>;
   /** Stops, then takes every node that this deployment moved back to the source, newest first. */
-  abort(request: DecisionRequest): Promise<Answer<DeploymentView>>;
+  abort(request: ShownRequest): Promise<Answer<DeploymentView>>;
   /** The current deployments and the history, newest first. */
   list(): DeploymentView[];
   /** One deployment; without an id the current one, else the newest. Undefined when there is none. */
@@ -61,6 +61,16 @@ export interface LockRequest {
   readonly reason: string;
   /** Milliseconds; undefined = until unlocked. */
   readonly forMs?: number;
+}
+
+/** Approving and aborting mean one thing for what waits, another for what was found, runs or has ended. */
+export interface ShownRequest extends DecisionRequest {
+  /** The state that whoever decides was shown: refused when it means something else by now. Left out: as it is. */
+  readonly shown?: DeploymentState;
+}
+
+export interface ApprovalRequest extends ShownRequest {
+  readonly digest?: string;
 }
 
 export interface UnlockRequest {

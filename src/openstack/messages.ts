@@ -3,18 +3,24 @@
  */
 
 const LONGEST = 600;
+/** Room for a quoted request of ours (64 KiB of user data, twice); what is longer explains nothing to anybody. */
+const LONGEST_READ = 500_000;
 
 /**
- * The service's own words out of the body of an error answer: Ironic's JSON in a JSON string, Nova's
+ * The service's own words out of the body of an error answer, without the secrets: Ironic's JSON in a JSON string, Nova's
  * `{kind: {message}}`, Keystone's `{error: {message}}`, Placement's `errors[]`, Neutron's `NeutronError`, the HTML of
  * Glance and of proxies. What cannot be read comes back as text, cut short.
  */
-export function unwrapMessage(body: string): string {
+export function unwrapMessage(body: string, secrets: readonly string[]): string {
   const text = body.trim();
   if (text === '') return '';
+  // Were only its start searched, that might end within a secret, and a part of one is not found: nothing is shown.
+  if (text.length > LONGEST_READ) return `an answer of ${text.length} characters`;
   const parsed = parseJson(text);
-  const said = parsed === undefined ? fromHtml(text) : fromJson(parsed);
-  return shorten(collapse(said ?? text));
+  // A secret may look like a tag, or be written with entities.
+  const said = parsed === undefined ? fromHtml(redact(text, secrets)) : (fromJson(parsed) ?? text);
+  // Before anything is joined or cut: what is left of a secret then is not found any more.
+  return shorten(collapse(redact(said, secrets)));
 }
 
 /** `undefined` when it is not JSON. */
@@ -106,6 +112,8 @@ export function secretsIn(body: unknown, underSecret = false): string[] {
 }
 
 /** The text with every one of the values replaced. */
-export function redact(text: string, secrets: readonly string[]): string {
-  return secrets.reduce((rest, secret) => (secret === '' ? rest : rest.replaceAll(secret, '[secret]')), text);
+function redact(text: string, secrets: readonly string[]): string {
+  // A secret may contain another one: the longer one first.
+  const longestFirst = [...secrets].sort((one, other) => other.length - one.length);
+  return longestFirst.reduce((rest, secret) => (secret === '' ? rest : rest.replaceAll(secret, '[secret]')), text);
 }

@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import { CATALOG_SERVICES, type CatalogService } from './catalog.ts';
 import { classify, OpenStackError, type OpenStackErrorData } from './errors.ts';
 import { type Fence, type Http, type HttpResponse, type Method, plainUrl, requestIdOf, retryAfterMs } from './http.ts';
-import { parseJson, redact, secretsIn, unwrapMessage } from './messages.ts';
+import { parseJson, secretsIn, unwrapMessage } from './messages.ts';
 import { offeredRange, PINS, settle } from './microversions.ts';
 import type { Session } from './session.ts';
 
@@ -158,12 +158,16 @@ export function createServiceClient(
       throw new OpenStackError({
         ...errorData(call, url, response),
         kind: 'malformed',
-        message: `a 404 that does not say what is missing: ${unwrapMessage(response.body) || 'no explanation'}`,
+        message: `a 404 that does not say what is missing: ${saidIn(call, response) || 'no explanation'}`,
         remedy: 'Check the endpoint of this service and the proxies before it.',
       });
     }
     const body = response.json === undefined ? parseJson(response.body) : response.json;
     return { status: response.status, body, url, response };
+  }
+
+  function saidIn(call: ServiceCall, response: HttpResponse): string {
+    return unwrapMessage(response.body, [...session.secrets(), ...secretsIn(call.body)]);
   }
 
   function errorData(call: ServiceCall, url: string, response: HttpResponse | null) {
@@ -180,7 +184,7 @@ export function createServiceClient(
 
   function refusal(call: ServiceCall, url: string, response: HttpResponse): OpenStackError {
     const { status } = response;
-    const said = redact(unwrapMessage(response.body), [...session.secrets(), ...secretsIn(call.body)]);
+    const said = saidIn(call, response);
     const { kind, detail } = classify(service, status, said);
     const pause = retryAfterMs(response, options.now());
     const location = response.headers['location'];
@@ -239,7 +243,8 @@ export function createServiceClient(
  */
 function isAboutUs(call: ServiceCall, response: HttpResponse): boolean {
   if (parseJson(response.body) === undefined) return false;
-  const said = unwrapMessage(response.body).toLowerCase();
+  // Only compared, never shown.
+  const said = unwrapMessage(response.body, []).toLowerCase();
   return Object.values(call.params ?? {}).some((value) => said.includes(value.toLowerCase()));
 }
 

@@ -4,7 +4,7 @@ import type { Clock } from './clock.ts';
 import type { CloudConfig } from './clouds.ts';
 import { AbortError, classify, OpenStackError } from './errors.ts';
 import { type Http, type HttpCall, type HttpResponse, plainUrl, requestIdOf } from './http.ts';
-import { parseJson, redact, unwrapMessage } from './messages.ts';
+import { parseJson, unwrapMessage } from './messages.ts';
 
 /** What a token says about itself. */
 const tokenSchema = z.object({
@@ -122,7 +122,8 @@ export function createSession(
   }
 
   function tokenRefused(response: HttpResponse): OpenStackError {
-    const said = unwrapMessage(response.body);
+    // Keystone quotes a request that it cannot read, password and all.
+    const said = unwrapMessage(response.body, secrets());
     const { kind } = classify('keystone', response.status, said);
     const who = describeAuth(cloud);
     if (kind === 'auth') {
@@ -139,8 +140,7 @@ export function createSession(
         remedy: `Check auth_url of cloud ${cloud.name} in clouds.yaml.`,
       });
     }
-    // Keystone quotes a request that it cannot read, password and all.
-    return keystoneError(response, { kind, message: redact(said, secrets()) });
+    return keystoneError(response, { kind, message: said });
   }
 
   function keystoneError(

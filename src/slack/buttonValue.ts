@@ -1,16 +1,23 @@
 import { z } from 'zod';
-import type { DeploymentView } from '../deployments/types.ts';
+import { DEPLOYMENT_STATES, type DeploymentView } from '../deployments/types.ts';
 
 /** The decisions that a card offers. */
 export const BUTTON_NAMES = ['approve', 'stop', 'abort'] as const;
 export type ButtonName = (typeof BUTTON_NAMES)[number];
 
-/** A button decides about the plan that its card shows, and about no other: hence the digest. */
-const schema = z.object({ deployment: z.string().min(1), digest: z.string() });
+/**
+ * A button decides about the plan that its card shows, and about no other: hence the digest. What it does depends on the
+ * state: a dialog that was opened before the approval must not abort what runs. Earlier versions did not write the state.
+ */
+const schema = z.object({
+  deployment: z.string().min(1),
+  digest: z.string(),
+  state: z.enum(DEPLOYMENT_STATES).optional(),
+});
 export type ButtonValue = z.infer<typeof schema>;
 
-export function buttonValue(view: Pick<DeploymentView, 'id' | 'digest'>): string {
-  return JSON.stringify({ deployment: view.id, digest: view.digest } satisfies ButtonValue);
+export function buttonValue({ id, digest, state }: Pick<DeploymentView, 'id' | 'digest' | 'state'>): string {
+  return JSON.stringify({ deployment: id, digest, state } satisfies ButtonValue);
 }
 
 /** Undefined when it is nothing that we wrote. */

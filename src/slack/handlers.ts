@@ -1,6 +1,6 @@
 import type { Actor, Answer, Deployments, DeploymentView } from '../deployments/types.ts';
 import { message } from './blocks.ts';
-import { BUTTON_NAMES, type ButtonName, readButtonValue } from './buttonValue.ts';
+import { BUTTON_NAMES, type ButtonName, type ButtonValue, readButtonValue } from './buttonValue.ts';
 import { findCommand, mistakeMessage } from './commands/command.ts';
 import { COMMANDS } from './commands/registry.ts';
 import { safe } from './escape.ts';
@@ -110,7 +110,7 @@ export function createHandlers(setup: {
         'Look at the card again: it shows the new plan now.',
       );
     }
-    const answer = await decide(name, { id: view.id, by: request.by }, value.digest);
+    const answer = await decide(name, { id: view.id, by: request.by }, value);
     if (answer.ok) return null;
     // The button should not have been there any more: show the card as it is now.
     setup.redraw(deployments.get(view.id) ?? view);
@@ -120,15 +120,18 @@ export function createHandlers(setup: {
   function decide(
     name: ButtonName,
     request: { id: string; by: Actor },
-    digest: string,
+    { digest, state }: ButtonValue,
   ): Promise<Answer<DeploymentView>> {
+    // A button that does not say it may have promised that nothing moves: it does no more than that.
+    const shown = state ?? 'awaiting_approval';
     switch (name) {
       case 'approve':
-        return deployments.approve({ ...request, digest });
+        return deployments.approve({ ...request, digest, shown });
       case 'stop':
+        // Means the same in every state in which it is granted.
         return deployments.stop(request);
       case 'abort':
-        return deployments.abort(request);
+        return deployments.abort({ ...request, shown });
     }
   }
 

@@ -57,10 +57,11 @@ export class Keeper {
     this.#setup = setup;
   }
 
-  /** Somebody wants it, until the result is called. */
+  /** Somebody wants it, until the result is called: that resolves once it is given back, or somebody wants it again. */
   want(): () => Promise<void> {
     this.#wanted += 1;
     this.#running ??= this.#run();
+    if (this.#wanted === 1) this.#tell();
     let over = false;
     return async () => {
       if (over) return;
@@ -68,7 +69,8 @@ export class Keeper {
       this.#wanted -= 1;
       if (this.#wanted > 0 || this.#closed) return;
       this.#wake();
-      await this.#running;
+      // Wanted again meanwhile, it is renewed for as long as that lasts: nobody who has given it up waits for that.
+      while (this.#running !== null && this.#wanted === 0) await Promise.race([this.#running, this.#changed()]);
     };
   }
 

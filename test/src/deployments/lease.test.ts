@@ -1,6 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { Keeper } from '../../../src/deployments/leases/keeper.ts';
 import { Lease, type LeaseSetup } from '../../../src/deployments/leases/lease.ts';
 import { chassisOf, type LeaseRecord, leaseUuid } from '../../../src/deployments/leases/record.ts';
+import { systemClock } from '../../../src/openstack/clock.ts';
 import { OpenStackError } from '../../../src/openstack/errors.ts';
 import type { Chassis } from '../../../src/openstack/ironic/schema.ts';
 
@@ -283,6 +285,27 @@ describe('the lease of one process', () => {
     await expect(two.acquire()).rejects.toMatchObject({ kind: 'unreachable' });
     expect(await two.acquire()).toBeNull();
     await waitsOut(one, two);
+  });
+
+  it('keeps nobody who gives it up when another wants it meanwhile', async () => {
+    const keeper = new Keeper({
+      controlPlane: 'cp1',
+      lease: lease('host-a'),
+      clock: systemClock,
+      monotonic: () => now,
+      random: () => 0,
+      leaseMs: LEASE_MS,
+      onEvent: () => undefined,
+    });
+    const giveUp = keeper.want();
+    expect(await keeper.attempt()).toBeNull();
+    cloud.after = async (call) => {
+      if (call.startsWith('delete')) keeper.want();
+    };
+    await giveUp();
+    expect(await keeper.attempt()).toBeNull();
+    expect(keeper.open).toBe(true);
+    await keeper.close();
   });
 
   it('passes over an epoch whose deletion may still come', async () => {

@@ -4,6 +4,7 @@ import { holding, lockOn } from '../../../src/deployments/locks.ts';
 import { Refused } from '../../../src/deployments/refusals.ts';
 import {
   newRecord,
+  refuseAbort,
   refuseApproval,
   refuseLocked,
   refuseReopening,
@@ -12,7 +13,7 @@ import {
   refuseStart,
   withdraw,
 } from '../../../src/deployments/rules.ts';
-import type { DeployRequest, PlanView } from '../../../src/deployments/types.ts';
+import type { DeploymentState, DeployRequest, PlanView } from '../../../src/deployments/types.ts';
 import { DEPLOYMENT_STATES, FINAL_STATES } from '../../../src/deployments/types.ts';
 import { worldConfig } from '../../support/world/config.ts';
 import { ALICE, BOB, lock, NOW, record, state } from './support.ts';
@@ -163,6 +164,40 @@ describe('reopening', () => {
   it('is refused by locks like a start', () => {
     const locked = state({ deployments: [ended], locks: [lock({ scope: 'all' })] });
     expect(refusalOf(() => refuseReopening(locked, ended, NOW))).toMatchObject({ code: 'locked' });
+  });
+});
+
+describe('a decision on a card', () => {
+  const outdated = { code: 'wrong_state', message: expect.stringContaining('The card is out of date') };
+  const abort = (now: DeploymentState, shown?: DeploymentState) =>
+    refusalOf(() => refuseAbort(state(), record({ state: now }), { by: BOB, ...(shown && { shown }) }, NOW));
+
+  it('is taken only as long as it means what was shown', () => {
+    const running: DeploymentState[] = ['canary', 'soaking', 'rolling', 'stopping', 'rolling_back'];
+    for (const now of DEPLOYMENT_STATES.filter((one) => one !== 'rolled_back' && one !== 'expired')) {
+      expect(abort(now), now).toBeNull();
+      for (const shown of DEPLOYMENT_STATES.filter((one) => !FINAL_STATES.includes(one))) {
+        const same = now === shown || (running.includes(now) && running.includes(shown));
+        expect(abort(now, shown), `${shown}, then ${now}`).toEqual(same ? null : expect.objectContaining(outdated));
+      }
+    }
+  });
+
+  it('to move what is planned does not finish what was found, nor the other way round', () => {
+    const approve = (now: DeploymentState, shown: DeploymentState) =>
+      refusalOf(() => refuseApproval(record({ state: now }), { by: BOB, shown }, false, NOW));
+    expect(approve('awaiting_approval', 'awaiting_approval')).toBeNull();
+    expect(approve('found', 'found')).toBeNull();
+    expect(approve('found', 'awaiting_approval')).toMatchObject(outdated);
+    expect(approve('awaiting_approval', 'found')).toMatchObject(outdated);
+  });
+
+  it('says what has become of it, and what can be done', () => {
+    expect(abort('rolling', 'awaiting_approval')).toMatchObject({
+      message: 'The card is out of date: d-20261122-aaaa is rolling now, approved by bob.',
+      remedy: expect.stringContaining('/ephyra abort d-20261122-aaaa'),
+    });
+    expect(abort('found', 'rolling')).toMatchObject({ remedy: expect.stringContaining('/ephyra approve') });
   });
 });
 

@@ -8,7 +8,7 @@ import {
   type ServiceName,
   toFailure,
 } from '../../../src/openstack/errors.ts';
-import { redact, secretsIn, unwrapMessage } from '../../../src/openstack/messages.ts';
+import { secretsIn, unwrapMessage } from '../../../src/openstack/messages.ts';
 import { sample, wire } from './support.ts';
 
 /** Recorded answer, kind, detail, and a part of what a person is told. */
@@ -59,7 +59,7 @@ const REFUSALS: [string, ServiceName, OpenStackErrorKind, string | null, string]
 describe('what a service says', () => {
   it.each(REFUSALS)('%s is unwrapped and classified', (name, service, kind, detail, part) => {
     const { response } = sample(name);
-    const said = unwrapMessage(wire(response.body));
+    const said = unwrapMessage(wire(response.body), []);
     expect(said).toContain(part);
     expect(said).not.toMatch(/<|faultstring|\\"/);
     expect(classify(service, response.status, said)).toEqual({ kind, detail });
@@ -68,16 +68,16 @@ describe('what a service says', () => {
   it('of Neutron is found in its own wrapping', () => {
     const body =
       '{"NeutronError": {"type": "OverQuota", "message": "Quota exceeded for resources: [\'port\'].", "detail": ""}}';
-    expect(unwrapMessage(body)).toBe("Quota exceeded for resources: ['port'].");
-    expect(classify('neutron', 409, unwrapMessage(body)).kind).toBe('quota');
+    expect(unwrapMessage(body, [])).toBe("Quota exceeded for resources: ['port'].");
+    expect(classify('neutron', 409, unwrapMessage(body, [])).kind).toBe('quota');
   });
 
   it('may be nothing, plain text, or an endless page of a proxy', () => {
-    expect(unwrapMessage('')).toBe('');
-    expect(unwrapMessage('upstream connect error')).toBe('upstream connect error');
-    expect(unwrapMessage(`<html><head><title>502</title></head><body>${'bad '.repeat(500)}</body></html>`).length).toBe(
-      600,
-    );
+    expect(unwrapMessage('', [])).toBe('');
+    expect(unwrapMessage('upstream connect error', [])).toBe('upstream connect error');
+    expect(
+      unwrapMessage(`<html><head><title>502</title></head><body>${'bad '.repeat(500)}</body></html>`, []).length,
+    ).toBe(600);
   });
 });
 
@@ -91,7 +91,18 @@ describe('secrets in what we sent', () => {
     expect(secretsIn([{ op: 'replace', path: '/driver_info/ipmi_username', value: 'root-user' }])).toEqual([
       'root-user',
     ]);
-    expect(redact('cannot apply bmc-secret', ['bmc-secret'])).toBe('cannot apply [secret]');
+    expect(unwrapMessage('cannot apply bmc-secret', ['bmc-secret'])).toBe('cannot apply [secret]');
+  });
+
+  it('are struck whole, whatever is cut, joined or stripped afterwards', () => {
+    expect(unwrapMessage(`${'x'.repeat(590)} long-bmc-secret`, ['long-bmc-secret'])).not.toContain('long');
+    expect(unwrapMessage('"bad: two\\nlines"', ['two\nlines'])).toBe('bad: [secret]');
+    expect(unwrapMessage('<p>bad: a<b>c &lt;d&gt;</p>', ['a<b>c', '<d>'])).toBe('bad: [secret] [secret]');
+    expect(unwrapMessage('bad: bmc-secret', ['bmc', 'bmc-secret'])).toBe('bad: [secret]');
+  });
+
+  it('are looked for in no endless answer, of which nothing is shown then', () => {
+    expect(unwrapMessage(`bmc-secret ${'x'.repeat(500_000)}`, ['bmc-secret'])).toBe('an answer of 500011 characters');
   });
 });
 

@@ -144,6 +144,12 @@ describe('absence', () => {
     expect((await errorOf(ironic.getNode('n1'))).kind).toBe('malformed');
     expect((await errorOf(ironic.deleteNode('n1'))).kind).toBe('malformed');
   });
+
+  it('shows no secret that is quoted where one is not concluded', async () => {
+    const cloud = await startCloud();
+    cloud.on('GET /baremetal/v1/nodes/n1', { status: 404, body: 'no route for x-auth-token: token-1' });
+    expect((await errorOf(cloud.controlPlane().ironic.getNode('n1'))).said).toContain('x-auth-token: [secret]');
+  });
 });
 
 describe('writes', () => {
@@ -205,6 +211,17 @@ describe('writes', () => {
     const error = await errorOf(work);
     expect(error.message).toContain("'[secret]' is not of type");
     expect(JSON.stringify(error) + error.stack).not.toContain('hunter22');
+  });
+
+  it('show no part of a secret where a long refusal is cut', async () => {
+    const cloud = await startCloud();
+    const data = Buffer.from('TOKEN-abcdefgh '.repeat(3_000)).toString('base64');
+    // As Nova words it (nova/api/validation/validators.py).
+    const message = `Invalid input for field/attribute user_data. Value: ${data}. '${data}' is too long`;
+    cloud.on('POST /compute/v2.1/servers', { status: 400, body: { badRequest: { code: 400, message } } });
+    const server = { name: 'w', flavorRef: 'f', imageRef: 'i', networks: [{ uuid: 'n' }], hypervisor_hostname: 'n1' };
+    const error = await errorOf(cloud.controlPlane().nova.createServer({ ...server, user_data: data }));
+    expect(error.said).toBe("Invalid input for field/attribute user_data. Value: [secret]. '[secret]' is too long");
   });
 
   it('one of eight gets a chassis, the others are told that it exists', async () => {

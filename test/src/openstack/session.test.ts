@@ -148,11 +148,11 @@ describe('Keystone', () => {
     expect(cloud.seen(TOKEN_ROUTE)).toHaveLength(2);
   });
 
-  it('quoting the request does not give the password away', async () => {
+  it.each([400, 404])('quoting the request with a %i does not give the password away', async (status) => {
     const cloud = await startCloud();
     cloud.on(TOKEN_ROUTE, {
-      status: 400,
-      body: { error: { message: "bad: {'password': 'hunter2-hunter2'}", code: 400 } },
+      status,
+      body: { error: { message: "bad: {'password': 'hunter2-hunter2'}", code: status } },
     });
     const error = await errorOf(cloud.controlPlane().authenticate());
     expect(error.message).toContain('[secret]');

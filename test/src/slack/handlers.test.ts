@@ -111,16 +111,39 @@ describe('acting', () => {
 });
 
 describe('a click', () => {
-  it('decides about the deployment and the plan on its card', async () => {
+  it('decides about the deployment, the plan and the state on its card', async () => {
     const { handlers, deployments } = setup();
     await deployments.deploy({ source: 'cp1', target: 'cp2', by: ALICE });
-    const view = deployments.get();
-    const value = JSON.stringify({ deployment: view?.id, digest: view?.digest });
-    expect(await handlers.click({ actionId: 'ephyra:approve', value, by: BOB })).toBeNull();
+    const click = async (name: string, by = ALICE) => {
+      const { id: deployment, digest, state } = deployments.get() ?? {};
+      return handlers.click({ actionId: `ephyra:${name}`, value: JSON.stringify({ deployment, digest, state }), by });
+    };
+    expect(await click('approve', BOB)).toBeNull();
     expect(deployments.get()?.state).toBe('canary');
-    expect(await handlers.click({ actionId: 'ephyra:stop', value, by: ALICE })).toBeNull();
-    expect(await handlers.click({ actionId: 'ephyra:abort', value, by: ALICE })).toBeNull();
+    expect(await click('stop')).toBeNull();
+    expect(await click('abort')).toBeNull();
     expect(deployments.get()?.state).toBe('rolling_back');
+    expect(deployments.asked.slice(1)).toEqual([
+      'approve U0BOB who saw it awaiting_approval',
+      'stop U0ALICE',
+      'abort U0ALICE who saw it stopping',
+    ]);
+  });
+
+  it('on a button that does not say what was shown does what it would have done before the approval', async () => {
+    const { handlers, deployments } = setup();
+    await deployments.deploy({ source: 'cp1', target: 'cp2', by: ALICE });
+    const { id: deployment, digest } = deployments.get() ?? {};
+    await handlers.click({ actionId: 'ephyra:abort', value: JSON.stringify({ deployment, digest }), by: ALICE });
+    expect(deployments.asked.at(-1)).toBe('abort U0ALICE who saw it awaiting_approval');
+  });
+
+  it('is no command: one that is typed means the deployment as it is', async () => {
+    const { type, deployments } = setup();
+    await type('deploy cp1→cp2');
+    await type('approve', { by: BOB });
+    await type('abort');
+    expect(deployments.asked.slice(1)).toEqual(['approve U0BOB', 'abort U0ALICE']);
   });
 
   it('that comes too late is refused, and the card is drawn again without the button', async () => {

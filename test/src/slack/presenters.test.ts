@@ -240,17 +240,26 @@ describe('the card', () => {
     expect(problemsOf(presentCard(found, AT, { buttons: true }))).toEqual([]);
   });
 
-  it('binds its buttons to the deployment and the plan that it shows', () => {
+  it('binds its buttons to the deployment, the plan and the state that it shows', () => {
     const block = presentCard(view(), AT, { buttons: true }).blocks.find((one) => one.type === 'actions');
     if (block?.type !== 'actions') throw new Error('no buttons');
     for (const element of block.elements) {
       expect(element.type === 'button' && readButtonValue(element.value)).toEqual({
         deployment: 'd-20261122-1',
         digest: 'a1b2c3d4e5f60718',
+        state: 'rolling',
       });
       expect(element.type === 'button' && element.confirm).toBeTruthy();
     }
-    for (const foreign of [undefined, '', 'x', '{}', '{"deployment":"","digest":"x"}', '[]']) {
+    for (const foreign of [
+      undefined,
+      '',
+      'x',
+      '{}',
+      '{"deployment":"","digest":"x"}',
+      '{"deployment":"d","digest":"x","state":"y"}',
+      '[]',
+    ]) {
       expect(readButtonValue(foreign)).toBeUndefined();
     }
   });

@@ -3,6 +3,7 @@ import type { FailureData } from '../../../../machines/errors.ts';
 import type {
   Actor,
   Answer,
+  ApprovalRequest,
   Change,
   DecisionRequest,
   DeploymentEvent,
@@ -18,6 +19,7 @@ import type {
   PlanView,
   Refusal,
   RefusalCode,
+  ShownRequest,
   Thread,
 } from '../../../../src/deployments/types.ts';
 import { FINAL_STATES } from '../../../../src/deployments/types.ts';
@@ -138,8 +140,8 @@ export class FakeDeployments implements Deployments {
     return { ok: true, value: structuredClone(view) };
   }
 
-  async approve(request: DecisionRequest & { digest?: string }): Promise<Answer<DeploymentView>> {
-    this.asked.push(`approve ${request.by.id}`);
+  async approve(request: ApprovalRequest): Promise<Answer<DeploymentView>> {
+    this.asked.push(`approve ${request.by.id}${seen(request)}`);
     await this.before();
     const view = this.#meant(request);
     if (view === undefined) return refuse('no_deployment', 'There is no deployment.', 'Start one.');
@@ -170,8 +172,8 @@ export class FakeDeployments implements Deployments {
     return { ok: true, value: structuredClone(view) };
   }
 
-  async abort(request: DecisionRequest): Promise<Answer<DeploymentView>> {
-    this.asked.push(`abort ${request.by.id}`);
+  async abort(request: ShownRequest): Promise<Answer<DeploymentView>> {
+    this.asked.push(`abort ${request.by.id}${seen(request)}`);
     await this.before();
     const view = this.#meant(request);
     if (view === undefined || FINAL_STATES.includes(view.state))
@@ -324,6 +326,8 @@ export function person(id: string): Actor {
 }
 
 export { SYSTEM };
+
+const seen = ({ shown }: ShownRequest): string => (shown === undefined ? '' : ` who saw it ${shown}`);
 
 function refusal(code: RefusalCode, message: string, remedy: string): Refusal {
   return { code, message, remedy, problems: [] };
