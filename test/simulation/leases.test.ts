@@ -81,7 +81,7 @@ describe('a lease', () => {
     expect(leasesIn(world)).toBe(0);
   });
 
-  it('costs two calls a control plane to take, one to give back, and one every third of it', async () => {
+  it('costs three calls a control plane to take, one to give back, and one every third of it', async () => {
     const { world, ephyras } = twins({ ...SMALL, drainMs: [200_000, 200_000] });
     const [one] = ephyras as [Installation, Installation];
     await one.start();
@@ -93,7 +93,7 @@ describe('a lease', () => {
     await world.pass(5_000);
     const calls = [...world.writes, ...world.reads].filter(({ path }) => path.includes('/chassis'));
     const renewals = calls.filter(({ method }) => method === 'PATCH').length;
-    expect(calls.length - renewals).toBe(2 * 3);
+    expect(calls.length - renewals).toBe(2 * 4);
     expect(renewals).toBeGreaterThan(4);
     expect(renewals).toBeLessThanOrEqual(2 * Math.ceil(lastsMs / (LEASE_MS / 3)));
   });

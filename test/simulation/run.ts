@@ -222,7 +222,7 @@ function applies(what: Disturbance, { write, path }: Call, { options }: Scenario
 }
 
 /** Lists of nodes, instances, providers and ports. */
-const LISTS = /^\/(v1\/nodes\?|v1\/ports|v1\/portgroups|v2\.1\/servers|resource_providers)/;
+const LISTS = /^\/(v1\/nodes\?|v1\/chassis\/|v1\/ports|v1\/portgroups|v2\.1\/servers|resource_providers)/;
 
 /** Ended is ended with a reason: nothing is left in between, and what is stuck says why. */
 function settled(world: World): void {

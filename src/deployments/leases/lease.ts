@@ -375,10 +375,16 @@ export class Lease {
     }
   }
 
-  /** Whole, or rejects; then what was posted before is removed. */
+  /**
+   * Rejects when it does not come; then what was posted before is removed. Asked for twice, since a list with a gap looks like
+   * any other, and what it lacks would be another one's lease.
+   */
   async #list(posted: Posted | null = null): Promise<LeaseSighting[]> {
+    const { ironic } = this.#setup;
     try {
-      return leasesAmong(await this.#setup.ironic.listChassis());
+      const all = new Map((await ironic.listChassis()).map((chassis) => [chassis.uuid, chassis]));
+      for (const chassis of await ironic.listChassis()) all.set(chassis.uuid, chassis);
+      return leasesAmong([...all.values()]);
     } catch (error) {
       if (posted?.created === true) await this.#remove(posted.record.epoch, posted.sent);
       throw error;

@@ -114,8 +114,28 @@ describe('the lease of one process', () => {
     cloud.put({ epoch: 2 });
     const one = lease('host-a');
     expect(await one.acquire()).toMatchObject({ kind: 'held', message: expect.stringContaining('host-x') });
-    expect(cloud.calls).toEqual(['create 1', 'list', 'delete 1']);
+    expect(cloud.calls).toEqual(['create 1', 'list', 'list', 'delete 1']);
     expect(cloud.epochs).toEqual([2]);
+  });
+
+  it('believes no list alone that shows nobody else', async () => {
+    for (const gap of ['list', 'list list'] as const) {
+      cloud = new Cloud();
+      cloud.put({ epoch: 2 });
+      const { listChassis } = cloud.ironic;
+      const mine = new Set([leaseUuid(1)]);
+      const ironic = {
+        ...cloud.ironic,
+        listChassis: async () => {
+          const before = cloud.calls.filter((call) => call === 'list').length;
+          const all = await listChassis();
+          return before === gap.split(' ').length - 1 ? all.filter(({ uuid }) => mine.has(uuid)) : all;
+        },
+      };
+      const one = lease('host-a', { ironic });
+      expect(await one.acquire()).toMatchObject({ kind: 'held' });
+      expect(cloud.epochs).toEqual([2]);
+    }
   });
 
   it('does not take over from a holder who moves in the last moment, and leaves its lease alone', async () => {
@@ -230,7 +250,8 @@ describe('the lease of one process', () => {
     expect(await two.acquire()).toMatchObject({ kind: 'held' });
     now += LEASE_MS;
     cloud.after = async (call) => {
-      if (call !== 'list' || !cloud.calls.includes('create 2')) return;
+      const sinceCreate = cloud.calls.slice(cloud.calls.indexOf('create 2'));
+      if (call !== 'list' || sinceCreate.filter((one) => one === 'list').length !== 2) return;
       cloud.after = async () => undefined;
       expect(await one.renew()).toBe('renewed');
     };
