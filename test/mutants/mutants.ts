@@ -220,6 +220,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: "this.#put(node, node.place === 'stuck' ? 'stuck' : 'at rest');",
     replace: 'this.#nodes.delete(node.uuid);',
     foundBy: [CEILING],
+    hint: 104,
   },
   {
     name: 'the limit of a role is forgotten',
