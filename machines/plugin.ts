@@ -62,7 +62,8 @@ export interface ApplicationHealth {
   readonly reasons: readonly string[];
   /**
    * Names (instance name, node name or address) of the members that are out of service for any reason, ours or not.
-   * Undefined when the application cannot tell.
+   * Undefined when the application cannot tell: then Ephyra counts every node that it took out itself until `verifyNode` says
+   * that it is `in` and `healthy`, and does not know of anybody else.
    */
   readonly unavailable?: readonly string[];
   /** Members in service by role, as far as the application knows roles: used for "roles whole at the end". */

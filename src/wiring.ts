@@ -5,13 +5,15 @@ import type { ApplicationPlugin } from '../machines/plugin.ts';
 import { loadPlugin } from '../plugins/registry.ts';
 import { createPerform } from './actors/actions/index.ts';
 import { applicationNode, markerOf } from './actors/application.ts';
+import { Away, type Leaver } from './actors/away.ts';
 import { Catalogue } from './actors/catalogue.ts';
 import type { SecretsOf } from './actors/definitions.ts';
 import { Definitions } from './actors/definitions.ts';
 import { createEnsure, type EnsureDeps } from './actors/ensure.ts';
-import { gate, Leaving, soak } from './actors/gate.ts';
+import { gate, permit, soak } from './actors/gate.ts';
 import { KnownNodes } from './actors/knownNodes.ts';
 import { APPLICATION_PATIENCE_MS, withPatience } from './actors/patience.ts';
+import { isServing, whyNotServing } from './actors/serving.ts';
 import { Survey } from './actors/survey.ts';
 import { loadBmcSecrets } from './config/bmcSecrets.ts';
 import { failureDomainOf } from './config/roles.ts';
@@ -21,6 +23,7 @@ import type { LeaseEvent } from './deployments/leases/keeper.ts';
 import { Leases } from './deployments/leases/leases.ts';
 import { makePlan } from './deployments/plan.ts';
 import { Recovery } from './deployments/recovery.ts';
+import { leftOnTheWay } from './deployments/resume.ts';
 import type { RunListener } from './deployments/run.ts';
 import { DeploymentService, SYSTEM } from './deployments/service.ts';
 import { type Logger, logChanges, type Metrics, observeChanges } from './observability/index.ts';
@@ -129,9 +132,24 @@ export async function wire(
       // As the plan did: two ways of telling them would never agree, and nobody would share a domain with anybody.
       failureDomainOf: (extra) => (domainKey === null ? null : failureDomainOf(extra, domainKey)),
     });
+    const left = leftOnTheWay(store.read().deployments, record);
+    const away = new Away(
+      record,
+      [...left.values()].map(({ node }) => node),
+    );
+    const serving = {
+      plugin,
+      survey,
+      clock: steady,
+      listsMs: deployment.pollMs,
+      patienceMs: APPLICATION_PATIENCE_MS,
+    };
     const gateDeps = {
       plugin,
       clock: steady,
+      away,
+      whyNotServing: (node: Leaver, signal: AbortSignal) =>
+        whyNotServing(node, { ...serving, course: left.get(node.uuid)?.course ?? record }, signal),
       maxUnavailable: record.options.maxUnavailable,
       roleLimits: Object.fromEntries(
         config.roles.flatMap(({ name, maxUnavailable }) => (maxUnavailable === null ? [] : [[name, maxUnavailable]])),
@@ -158,10 +176,10 @@ export async function wire(
       const tokens = [move.source, move.target].map((at) => controlPlanes.get(at)?.authenticate(signal));
       await Promise.allSettled(tokens);
     };
-    const leaving = new Leaving({ ...gateDeps, pollMs: deployment.pollMs, waiting: listener.waiting });
-    const permit = async (move: Move, signal: AbortSignal) => {
+    const leavingDeps = { ...gateDeps, pollMs: deployment.pollMs, waiting: listener.waiting };
+    const mayLeave = async (move: Move, signal: AbortSignal) => {
       const failureDomain = known.called(move.uuid).failureDomain;
-      await leaving.permit({ ...move, failureDomain }, move.from !== move.source, signal);
+      await permit({ ...move, failureDomain }, move.from !== move.source, leavingDeps, signal);
     };
     const isWritable = ({ source, target }: Move) => holds.open(source) && holds.open(target);
     const perform = createPerform({
@@ -173,7 +191,7 @@ export async function wire(
       clock: steady,
       verify: deployment.verify,
       deadlineMs,
-      permit,
+      permit: mayLeave,
       isWritable,
       waiting: listener.waiting,
     });
@@ -182,7 +200,7 @@ export async function wire(
       latest,
       clock: steady,
       perform,
-      permit,
+      permit: mayLeave,
       mayWrite,
       isWritable,
       pollMs: deployment.pollMs,
@@ -199,6 +217,7 @@ export async function wire(
           const answer = await withPatience(steady, APPLICATION_PATIENCE_MS, (context) =>
             plugin.verifyNode(node, context),
           );
+          if (isServing(answer)) away.serves(move.uuid);
           if (answer.membership !== 'unknown') return answer.membership;
           return { unknown: answer.reasons.join('; ') || 'it does not know' };
         },
@@ -225,9 +244,10 @@ export async function wire(
           signal,
         ),
       report: (report) => {
+        if (report.type === 'node_started') away.started(report.item);
         if (report.type === 'node_settled') {
           definitions.forget(report.item.uuid);
-          leaving.back(report.item.uuid);
+          away.settled(report.item);
         }
         listener.migration(report);
       },

@@ -11,7 +11,7 @@ export function markerOf(...nodes: (NodeFacts | null)[]): Marker | null {
 
 /** The node as the plugin knows it: its host name, and its addresses where it leaves and where it arrives. */
 export function applicationNode(
-  move: Move,
+  move: Pick<Move, 'uuid' | 'name' | 'role'>,
   fromInstances: readonly InstanceFacts[],
   toInstances: readonly InstanceFacts[],
   marker: Marker | null,

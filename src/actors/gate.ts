@@ -1,10 +1,10 @@
-import type { FailureDomain, RoleName } from '../../machines/domain.ts';
+import type { FailureDomain, NodeUuid, RoleName } from '../../machines/domain.ts';
 import { Failure } from '../../machines/errors.ts';
-import type { Item } from '../../machines/migration/items.ts';
 import { mayBeOf } from '../../machines/migration/items.ts';
 import type { GateAnswer, GateInput } from '../../machines/migration/setup.ts';
 import type { ApplicationHealth, ApplicationPlugin } from '../../machines/plugin.ts';
 import type { SteadyClock } from '../openstack/clock.ts';
+import type { Away, Leaver } from './away.ts';
 import type { Called, Known } from './knownNodes.ts';
 import { withPatience } from './patience.ts';
 
@@ -17,6 +17,10 @@ export interface GateDeps {
   readonly roleLimits: Readonly<Record<RoleName, number>>;
   /** Nodes of one failure domain that may be out at once; null when there is no such limit. */
   readonly failureDomainLimit: number | null;
+  /** Those of the deployment who are not known to be in service. */
+  readonly away: Away;
+  /** Whether the application has one of them in service who is at rest: null when it says so, else why that is not known. */
+  readonly whyNotServing: (node: Leaver, signal: AbortSignal) => Promise<string | null>;
   /** What is known of whoever the application calls so. */
   readonly nodeCalled: (name: string) => Called;
   /** Brings up to date what `nodeCalled` goes by, as far as that can be had; never rejects. */
@@ -30,34 +34,52 @@ export interface GateDeps {
  * this one no more nodes than allowed are out, counting those that are out without our doing. Unknown is never yes.
  */
 export async function gate({ line, out }: GateInput, deps: GateDeps, signal: AbortSignal): Promise<GateAnswer> {
-  const { health, absent } = await lookAround([...out, ...line], deps, signal);
-  if (health.health !== 'healthy') return { open: false, reason: complaint(health) };
+  const around = await lookAround([...out, ...line], deps, signal);
+  if (around.health.health !== 'healthy') return { open: false, reason: complaint(around.health) };
   let first: string | null = null;
   for (const next of line) {
-    const full = whyFull({ next, out }, absent, deps);
+    const full = whyFull({ next, out }, around, deps);
     if (full === null) return { open: true, next: next.uuid };
     first ??= full;
   }
   return { open: false, reason: first ?? 'nobody is in line' };
 }
 
-type Leaver = Pick<Item, 'uuid' | 'name' | 'role' | 'failureDomain'>;
-
 /** Somebody who is out, by the name that the application gives. */
 interface Absentee extends Called {
   readonly name: string;
 }
 
+interface Around {
+  readonly health: ApplicationHealth;
+  readonly absent: readonly Absentee[];
+  /** Of ours who were at rest: null who is in service, else why that is not known. */
+  readonly atRest: ReadonlyMap<NodeUuid, string | null>;
+}
+
 /** How the application is, and who is out; by newer lists when somebody is who is none of `ours`. */
-async function lookAround(
-  ours: readonly Leaver[],
-  deps: GateDeps,
-  signal: AbortSignal,
-): Promise<{ health: ApplicationHealth; absent: readonly Absentee[] }> {
-  const look = async () => {
+async function lookAround(ours: readonly Leaver[], deps: GateDeps, signal: AbortSignal): Promise<Around> {
+  const look = async (): Promise<Around> => {
+    // Whoever comes to rest while the application answers is not in what it says.
+    const [resting, moving] = [deps.away.atRest(), deps.away.onTheirWay()];
     const health = await ask(deps, signal);
     const absent = (health.unavailable ?? []).map((name) => ({ name, ...deps.nodeCalled(name) }));
-    return { health, absent };
+    const isNamed = ({ uuid }: Leaver) => absent.some(({ uuids }) => uuids.includes(uuid));
+    if (health.unavailable !== undefined) {
+      // Who is out is counted by the name that the application gives, and nobody else is.
+      for (const node of [...resting, ...moving]) if (!isNamed(node)) deps.away.serves(node.uuid);
+      return { health, absent, atRest: new Map(resting.map(({ uuid }) => [uuid, null])) };
+    }
+    const atRest = new Map<NodeUuid, string | null>();
+    if (health.health === 'unknown') return { health, absent, atRest };
+    await Promise.all(
+      resting.map(async (node) => {
+        const why = await deps.whyNotServing(node, signal);
+        atRest.set(node.uuid, why);
+        if (why === null) deps.away.serves(node.uuid);
+      }),
+    );
+    return { health, absent, atRest };
   };
   const first = await look();
   if (strangers(first.absent, ours).length === 0) return first;
@@ -72,31 +94,42 @@ function strangers(absent: readonly Absentee[], ours: readonly Leaver[]): Absent
   return absent.filter(({ uuids }) => uuids.length === 0 || !uuids.every((uuid) => known.has(uuid)));
 }
 
+/** One that is out, or not known to be in service. */
+interface Counted extends Known {
+  readonly name: string;
+  /** What is not known of it. */
+  readonly doubts: readonly string[];
+  /** It is at rest, and the application does not say that it serves: people can do something about that. */
+  readonly isUnseen: boolean;
+}
+
 /**
- * Null when with `next` no more are out than allowed, in all, of its role and of its failure domain, with `out` and whoever
- * else is out; else which limit it is, and who is out.
+ * Null when with `next` no more are out than allowed, in all, of its role and of its failure domain, with `out`, those of ours
+ * who are not known to be back, and whoever else is out; else which limit it is, and who is out.
  */
 function whyFull(
   { next, out }: { readonly next: Leaver; readonly out: readonly Leaver[] },
-  absent: readonly Absentee[],
-  deps: Pick<GateDeps, 'maxUnavailable' | 'roleLimits' | 'failureDomainLimit'>,
+  { absent, atRest }: Around,
+  deps: Pick<GateDeps, 'maxUnavailable' | 'roleLimits' | 'failureDomainLimit' | 'away'>,
 ): string | null {
-  const everybody: readonly (Known & { readonly name: string })[] = [...out, ...strangers(absent, [...out, next])];
-  const full = (limit: number | null, what: string, counts: readonly string[]): string | null =>
-    limit === null || counts.length < limit
-      ? null
-      : `${counts.length} of at most ${limit} ${what} are out of service: ${counts.join(', ')}`;
+  const resting = without(deps.away.atRest(), [...out, next]).filter(({ uuid }) => atRest.get(uuid) !== null);
+  const others = strangers(absent, [...out, ...resting, next]);
+  const everybody: readonly Counted[] = [
+    ...[...out, ...others].map((one) => ({ ...one, doubts: [], isUnseen: false })),
+    ...resting.map((one) => {
+      const why = atRest.get(one.uuid) ?? 'the application was not asked yet';
+      return { ...one, doubts: [`not seen in service: ${why}`], isUnseen: true };
+    }),
+  ];
+  const full = (limit: number | null, what: string, counts: readonly Counted[]): string | null =>
+    limit === null || counts.length < limit ? null : tooMany(limit, what, counts);
   /** Of whom it is not known whether they count may do so: unknown is never no. */
-  const alike = (key: keyof Known, words: string): string[] =>
+  const alike = (key: keyof Known, words: string): Counted[] =>
     everybody
       .filter((one) => mayBeOf(one[key], next[key]))
-      .map((one) => (one[key] === null ? `${one.name} (${words} not known)` : one.name));
+      .map((one) => (one[key] === null ? { ...one, doubts: [`${words} not known`, ...one.doubts] } : one));
   return (
-    full(
-      deps.maxUnavailable,
-      'nodes',
-      everybody.map(({ name }) => name),
-    ) ??
+    full(deps.maxUnavailable, 'nodes', everybody) ??
     full(deps.roleLimits[next.role] ?? null, `nodes of role ${next.role}`, alike('role', 'role')) ??
     full(
       deps.failureDomainLimit,
@@ -106,6 +139,17 @@ function whyFull(
   );
 }
 
+function tooMany(limit: number, what: string, counts: readonly Counted[]): string {
+  const names = counts.map(({ name, doubts }) => (doubts.length === 0 ? name : `${name} (${doubts.join('; ')})`));
+  const said = `${counts.length} of at most ${limit} ${what} are out of service: ${names.join(', ')}`;
+  const unseen = counts.filter(({ isUnseen }) => isUnseen).map(({ name }) => name);
+  if (unseen.length === 0) return said;
+  return `${said}. Once the application says that ${unseen.join(', ')} is in service and healthy, this goes on`;
+}
+
+const without = (nodes: readonly Leaver[], others: readonly Leaver[]): Leaver[] =>
+  nodes.filter(({ uuid }) => others.every((other) => other.uuid !== uuid));
+
 export interface LeavingDeps extends GateDeps {
   /** Milliseconds between two questions. */
   readonly pollMs: number;
@@ -114,39 +158,23 @@ export interface LeavingDeps extends GateDeps {
 
 /**
  * The last question before a node leaves: between the gate and here its claim may have taken minutes, and meanwhile others
- * may have failed. Nodes that have been let go count until they are back.
+ * may have failed. Nodes that have been let go count until they are back. Resolves once the application can spare the
+ * node. On the way back the application need not be healthy: that may be the cure.
  */
-export class Leaving {
-  readonly #left = new Map<string, Leaver>();
-  readonly #deps: LeavingDeps;
-
-  constructor(deps: LeavingDeps) {
-    this.#deps = deps;
-  }
-
-  /** Resolves once the application can spare the node. On the way back it need not be healthy: that may be the cure. */
-  async permit(next: Leaver, wayBack: boolean, signal: AbortSignal): Promise<void> {
-    const { clock, pollMs, waiting } = this.#deps;
-    for (;;) {
-      const { health, absent } = await lookAround([...this.#others(next), next], this.#deps, signal);
-      const well = health.health === 'healthy' || (wayBack && health.health === 'unhealthy');
-      const shut = well ? whyFull({ next, out: this.#others(next) }, absent, this.#deps) : complaint(health);
-      if (shut === null) {
-        // In the same turn as the count, so that of two who ask at the same time the second sees the first.
-        this.#left.set(next.uuid, next);
-        return;
-      }
-      waiting(next.uuid, shut);
-      await clock.sleep(pollMs, signal);
+export async function permit(next: Leaver, wayBack: boolean, deps: LeavingDeps, signal: AbortSignal): Promise<void> {
+  const others = () => without(deps.away.onTheirWay(), [next]);
+  for (;;) {
+    const around = await lookAround([...others(), next], deps, signal);
+    const { health } = around.health;
+    const well = health === 'healthy' || (wayBack && health === 'unhealthy');
+    const shut = well ? whyFull({ next, out: others() }, around, deps) : complaint(around.health);
+    if (shut === null) {
+      // In the same turn as the count, so that of two who ask at the same time the second sees the first.
+      deps.away.letGo(next);
+      return;
     }
-  }
-
-  back(uuid: string): void {
-    this.#left.delete(uuid);
-  }
-
-  #others(next: Leaver): Leaver[] {
-    return [...this.#left.values()].filter(({ uuid }) => uuid !== next.uuid);
+    deps.waiting(next.uuid, shut);
+    await deps.clock.sleep(deps.pollMs, signal);
   }
 }
 

@@ -1,8 +1,10 @@
-import type { InstanceFacts, NodeFacts } from '../../machines/domain.ts';
+import type { InstanceFacts, NodeFacts, NodeUuid } from '../../machines/domain.ts';
 import { isMarkOf, METADATA } from '../../machines/domain.ts';
 import type { Item, Place } from '../../machines/migration/items.ts';
 import type { Survey } from '../actors/survey.ts';
+import { isEnded } from '../store/state.ts';
 import type { DeepReadonly, StoredDeployment, StoredResult } from '../store/types.ts';
+import type { PlannedNode } from './types.ts';
 
 /** What both Ironics and the target's Nova say of one node. */
 export interface Sighting {
@@ -119,6 +121,34 @@ function placeOf(
   // In neither, or unmarked in both: the node machine looks closer and says so.
   return underWay;
 }
+
+/** A node that an ended deployment has left on its way, and between which control planes. */
+export interface Left {
+  readonly node: PlannedNode;
+  readonly course: Pick<StoredDeployment, 'source' | 'target'>;
+}
+
+/**
+ * Which nodes ended deployments have left on their way, by the newest that has moved each: as far as is recorded, nobody has
+ * brought them back into service. Those that `record` itself has moved are its own affair.
+ */
+export function leftOnTheWay(
+  deployments: readonly DeepReadonly<StoredDeployment>[],
+  record: DeepReadonly<StoredDeployment>,
+): ReadonlyMap<NodeUuid, Left> {
+  const newest = new Map<NodeUuid, { by: DeepReadonly<StoredDeployment>; place: Place }>();
+  for (const by of deployments) for (const { uuid, place } of by.results) newest.set(uuid, { by, place });
+  const planned = new Set(record.nodes.map(({ uuid }) => uuid));
+  const left = new Map<NodeUuid, Left>();
+  for (const [uuid, { by, place }] of newest) {
+    if (by.id === record.id || !isEnded(by) || !ON_THE_WAY.has(place)) continue;
+    const node = by.nodes.find((other) => other.uuid === uuid);
+    if (node !== undefined) left.set(uuid, { node, course: planned.has(uuid) ? record : by });
+  }
+  return left;
+}
+
+const ON_THE_WAY: ReadonlySet<Place> = new Set(['moving', 'going_back', 'stuck']);
 
 const isOurs = (node: NodeFacts | null, deployment: string): boolean =>
   node !== null && isMarkOf(node.marker, deployment);

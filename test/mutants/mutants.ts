@@ -202,17 +202,25 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'only own nodes count against the ceiling',
     file: 'src/actors/gate.ts',
-    find: '[...out, ...strangers(absent, [...out, next])];',
-    replace: '[...out, ...strangers([], [...out, next])];',
+    find: 'const others = strangers(absent, [...out, ...resting, next]);',
+    replace: 'const others = strangers([], [...out, ...resting, next]);',
     foundBy: [CEILING],
   },
   {
     name: 'nobody remembers who has been let go',
     file: 'src/actors/gate.ts',
-    find: 'this.#left.set(next.uuid, next);',
+    find: 'deps.away.letGo(next);',
     replace: '',
     foundBy: [CEILING],
     hint: 11762,
+  },
+  {
+    name: 'who is at rest is back, stuck or not',
+    file: 'src/actors/away.ts',
+    find: "this.#put(node, node.place === 'stuck' ? 'stuck' : 'at rest');",
+    replace: 'this.#nodes.delete(node.uuid);',
+    foundBy: [CEILING],
+    hint: 104,
   },
   {
     name: 'the limit of a role is forgotten',

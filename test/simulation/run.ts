@@ -124,9 +124,10 @@ async function play(scenario: Scenario, whole: boolean): Promise<{ outcome: Outc
   const { faults, count } = counting();
   const disturb = disturbing(scenario, count);
   const kills = new Map(scenario.kills.map(({ point, downMs }) => [point, downMs]));
-  const { slack, pageLimit } = scenario.options;
+  const { slack, pageLimit, namesNobody } = scenario.options;
   if (slack !== undefined && slack !== 'well') count(`slack ${slack}`);
   if (pageLimit !== undefined) count('small pages');
+  if (namesNobody === true) count('application names nobody');
   let downMs = 500;
   let steps = 0;
   const world = new World({

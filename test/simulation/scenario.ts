@@ -92,6 +92,7 @@ export function scenarioOf(seed: number): Scenario {
       latencyMs: [0, latency],
       drainMs: [500, random.pick([2_000, 20_000])],
       applicationMs: [0, random.pick([0, 0, 200, 3_000])],
+      ...(random.fork('names').chance(0.15) ? { namesNobody: true } : {}),
       ...(random.chance(0.2) ? { tokenLifetimeMs: random.between(15_000, 120_000) } : {}),
       shuffle: random.chance(0.7),
       history: (trouble > 0 && random.chance(0.4)) || meddling.some(({ what }) => what.do === 'replica behind'),

@@ -87,6 +87,7 @@ export const KINDS: readonly string[] = [
   'crash machine',
   'boot on node',
   'application lies',
+  'application names nobody',
   'restart service',
   'disk full',
   'replica behind',

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { ApplicationHealth } from '../../../machines/plugin.ts';
+import { Away } from '../../../src/actors/away.ts';
 import type { GateDeps } from '../../../src/actors/gate.ts';
-import { gate, Leaving, soak } from '../../../src/actors/gate.ts';
+import { gate, permit, soak } from '../../../src/actors/gate.ts';
 import { untilAbandoned, withPatience } from '../../../src/actors/patience.ts';
 import { processTime, VirtualTime } from '../../support/world/time.ts';
 
@@ -21,6 +22,8 @@ function stage(answers: (now: number) => Promise<ApplicationHealth> | Applicatio
     maxUnavailable: 2,
     roleLimits: {},
     failureDomainLimit: null,
+    away: new Away({ nodes: [], results: [] }),
+    whyNotServing: async () => 'it is out',
     refresh: async () => undefined,
     nodeCalled: (name) => ({
       uuids: name.includes(' ') ? [] : [uuidOf(name.replace('.example', ''))],
@@ -181,25 +184,26 @@ describe('leaving', () => {
   const leave = (answers: (now: number) => ApplicationHealth, more: Partial<GateDeps> = {}) => {
     const { deps, ...rest } = stage(answers, more);
     const waits: string[] = [];
-    const leaving = new Leaving({ ...deps, pollMs: 500, waiting: (_, reason) => void waits.push(reason) });
-    return { leaving, waits, ...rest };
+    const leaving = { ...deps, pollMs: 500, waiting: (_: string, reason: string) => void waits.push(reason) };
+    const ask = (name: string, wayBack = false, until = signal) => permit(item(name), wayBack, leaving, until);
+    return { ask, away: deps.away, waits, ...rest };
   };
 
   it('of two who ask at the same time, the second sees the first', async () => {
-    const { leaving, time } = leave(() => HEALTHY, { maxUnavailable: 1 });
+    const { ask, away, time } = leave(() => HEALTHY, { maxUnavailable: 1 });
     const left: string[] = [];
-    for (const name of ['w1', 'w2']) void leaving.permit(item(name), false, signal).then(() => left.push(name));
+    for (const name of ['w1', 'w2']) void ask(name).then(() => left.push(name));
     await time.run(() => false, 5_000);
     expect(left).toEqual(['w1']);
-    leaving.back('u-w1');
+    away.settled({ ...item('w1'), place: 'moved' });
     await time.run(() => left.length > 1, 5_000);
     expect(left).toEqual(['w1', 'w2']);
   });
 
   it('waits, with the reason, while others are out', async () => {
     const out = { ...HEALTHY, unavailable: ['w8', 'w9'] };
-    const { leaving, waits, settle, time } = leave((now) => (now < 2_000 ? out : HEALTHY));
-    await settle(leaving.permit(item('w1'), false, signal));
+    const { ask, waits, settle, time } = leave((now) => (now < 2_000 ? out : HEALTHY));
+    await settle(ask('w1'));
     expect(time.now()).toBe(2_000);
     expect(waits[0]).toContain('2 of at most 2 nodes');
   });
@@ -207,21 +211,113 @@ describe('leaving', () => {
   it('asks for health on the way out, not on the way back, where leaving may be the cure', async () => {
     const ill: ApplicationHealth = { health: 'unhealthy', reasons: ['a bad disk'], unavailable: [] };
     const out = leave((now) => (now < 3_000 ? ill : HEALTHY));
-    await out.settle(out.leaving.permit(item('w1'), false, signal));
+    await out.settle(out.ask('w1'));
     expect(out.time.now()).toBe(3_000);
     const back = leave(() => ill);
-    await back.settle(back.leaving.permit(item('w1'), true, signal));
+    await back.settle(back.ask('w1', true));
     expect(back.time.now()).toBe(0);
     const unknown = leave((now) => (now < 3_000 ? { health: 'unknown', reasons: [] } : HEALTHY));
-    await unknown.settle(unknown.leaving.permit(item('w1'), true, signal));
+    await unknown.settle(unknown.ask('w1', true));
     expect(unknown.time.now()).toBe(3_000);
   });
 
   it('is given up when the step is', async () => {
-    const { leaving, settle, time } = leave(() => ({ health: 'unknown', reasons: [] }));
+    const { ask, settle, time } = leave(() => ({ health: 'unknown', reasons: [] }));
     const step = new AbortController();
     time.after(1_200, () => step.abort());
-    await expect(settle(leaving.permit(item('w1'), false, step.signal))).rejects.toThrow();
+    await expect(settle(ask('w1', false, step.signal))).rejects.toThrow();
+  });
+});
+
+describe('a node of ours that is at rest', () => {
+  const MUTE: ApplicationHealth = { health: 'healthy', reasons: [] };
+  const stuck = { nodes: [item('w2-r2')], results: [{ uuid: 'u-w2-r2', place: 'stuck' as const }] };
+  const askWith = (health: ApplicationHealth, more: Partial<GateDeps>, next = 'w1-r1') => {
+    const { deps, settle } = stage(() => health, { maxUnavailable: 1, ...more });
+    return settle(gate(input(item(next)), deps, signal));
+  };
+
+  it('counts until the application has it in service, when that does not tell who is out', async () => {
+    expect(await askWith(MUTE, { away: new Away(stuck) })).toEqual({
+      open: false,
+      reason:
+        '1 of at most 1 nodes are out of service: w2-r2 (not seen in service: it is out). ' +
+        'Once the application says that w2-r2 is in service and healthy, this goes on',
+    });
+    expect(await askWith(MUTE, { away: new Away(stuck), whyNotServing: async () => null })).toMatchObject({
+      open: true,
+    });
+  });
+
+  it('counts for its role and its failure domain', async () => {
+    const away = new Away(stuck);
+    const roles = { maxUnavailable: 9, roleLimits: { worker: 1, master: 1 }, away };
+    expect(await askWith(MUTE, roles)).toMatchObject({ open: false, reason: expect.stringContaining('role worker') });
+    const domains = { maxUnavailable: 9, failureDomainLimit: 1, away };
+    expect(await askWith(MUTE, domains)).toMatchObject({ open: true });
+    expect(await askWith(MUTE, domains, 'w3-r2')).toMatchObject({ open: false });
+  });
+
+  it('is out or not as the application says, when that tells who is out', async () => {
+    const asked: string[] = [];
+    const whyNotServing = async ({ name }: { name: string }) => {
+      asked.push(name);
+      return 'it is out';
+    };
+    const away = new Away(stuck);
+    expect(await askWith(HEALTHY, { away, whyNotServing })).toMatchObject({ open: true });
+    expect(await askWith({ ...HEALTHY, unavailable: ['w2-r2'] }, { away, whyNotServing })).toMatchObject({
+      open: false,
+      reason: '1 of at most 1 nodes are out of service: w2-r2',
+    });
+    expect(asked).toEqual([]);
+  });
+
+  it('is asked about only once when it has been seen in service, but each time when it is stuck', async () => {
+    const asked: string[] = [];
+    const whyNotServing = async ({ name }: { name: string }) => {
+      asked.push(name);
+      return null;
+    };
+    const away = new Away(stuck);
+    away.settled({ ...item('w3-r3'), place: 'moved' });
+    for (let times = 0; times < 2; times += 1) await askWith(MUTE, { away, whyNotServing });
+    expect(asked).toEqual(['w2-r2', 'w3-r3', 'w2-r2']);
+  });
+
+  it('counts when it has come to rest while the application answered', async () => {
+    const away = new Away({ nodes: [], results: [] });
+    const answers = (): ApplicationHealth => {
+      away.settled({ ...item('w2'), place: 'stuck' });
+      return HEALTHY;
+    };
+    const { deps, settle } = stage(answers, { maxUnavailable: 1, away });
+    expect(await settle(gate(input(item('w1')), deps, signal))).toMatchObject({
+      reason: expect.stringContaining('the application was not asked yet'),
+    });
+  });
+});
+
+describe('a node that was under way at the start', () => {
+  const found = { nodes: [item('w2')], results: [{ uuid: 'u-w2', place: 'moving' as const }] };
+  const asksToLeave = async (health: ApplicationHealth, change: (away: Away) => void) => {
+    const away = new Away(found);
+    away.started(item('w2'));
+    change(away);
+    const { deps, time } = stage(() => health, { maxUnavailable: 1, away });
+    let left = false;
+    const leaving = { ...deps, pollMs: 500, waiting: () => undefined };
+    void permit(item('w1'), false, leaving, signal).then(() => (left = true));
+    await time.run(() => left, 5_000);
+    return left;
+  };
+
+  it('keeps others in until it is known to be in service itself', async () => {
+    const mute: ApplicationHealth = { health: 'healthy', reasons: [] };
+    expect(await asksToLeave(mute, () => undefined)).toBe(false);
+    expect(await asksToLeave(mute, (away) => away.serves('u-w2'))).toBe(true);
+    expect(await asksToLeave(HEALTHY, () => undefined)).toBe(true);
+    expect(await asksToLeave(HEALTHY, (away) => away.letGo(item('w2')))).toBe(false);
   });
 });
 

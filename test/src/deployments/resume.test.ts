@@ -3,7 +3,7 @@ import type { Marker, NodeFacts } from '../../../machines/domain.ts';
 import type { FailureData } from '../../../machines/errors.ts';
 import type { Place } from '../../../machines/migration/items.ts';
 import type { Sighting } from '../../../src/deployments/resume.ts';
-import { bringUpToDate, itemsOf } from '../../../src/deployments/resume.ts';
+import { bringUpToDate, itemsOf, leftOnTheWay } from '../../../src/deployments/resume.ts';
 import type { StoredDeployment, StoredResult } from '../../../src/store/types.ts';
 import { instance, MARK, node } from '../../machines/observations.ts';
 import { NOW, record } from './support.ts';
@@ -135,5 +135,24 @@ describe('the record', () => {
     const draft = record({ results: [result('moving')] });
     bringUpToDate(draft, [first(CLAIMED, { results: [result('moving')] })], NOW);
     expect(draft.results).toEqual([result('moving')]);
+  });
+});
+
+describe('whom earlier deployments have left on their way', () => {
+  const earlier = (place: Place, changes: Partial<StoredDeployment> = {}) =>
+    record({ id: 'earlier', state: 'stuck', results: [result(place)], ...changes });
+  const leftBy = (...before: StoredDeployment[]) => [...leftOnTheWay([...before, record()], record()).keys()];
+
+  it('is whoever the newest one that moved it has not brought to rest', () => {
+    for (const place of ['stuck', 'moving', 'going_back'] as const) expect(leftBy(earlier(place))).toEqual(['n-1']);
+    for (const place of ['moved', 'back', 'waiting'] as const) expect(leftBy(earlier(place))).toEqual([]);
+    expect(leftBy(earlier('stuck'), earlier('moved', { id: 'later' }))).toEqual([]);
+    expect(leftBy(earlier('moved'), earlier('stuck', { id: 'later' }))).toEqual(['n-1']);
+  });
+
+  it('is nobody of one that has not ended, or whom this one has moved itself', () => {
+    expect(leftBy(earlier('moving', { state: 'rolling' }))).toEqual([]);
+    const own = record({ results: [result('back')] });
+    expect([...leftOnTheWay([earlier('stuck'), own], own).keys()]).toEqual([]);
   });
 });

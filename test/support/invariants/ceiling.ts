@@ -27,7 +27,8 @@ export class UnavailabilityCeiling implements Invariant {
     if (record === undefined) return;
     const out = this.#world.application.members().filter((member) => {
       // In the same millisecond, nobody can tell which came first.
-      const unknown = member.uuid !== after.uuid && (this.#outSince.get(member.uuid) ?? 0) >= knownAt;
+      const since = this.#outSince.get(member.uuid);
+      const unknown = member.uuid !== after.uuid && since !== undefined && since >= knownAt;
       return !serves(member) && !unknown;
     });
     const { roles, racks, options } = this.#world;

@@ -29,7 +29,10 @@ export interface MemberChange {
   readonly by: 'ephyra' | 'machine' | 'time' | 'operator';
   /** Of Ephyra, which asked for it. */
   readonly process?: number;
-  /** By Ephyra: when the application looked at itself for the last time before Ephyra asked for this. */
+  /**
+   * By Ephyra: when the application looked at itself for the last time before Ephyra asked for this; of one that never tells
+   * who is out, long ago.
+   */
   readonly knownAt?: number;
 }
 
@@ -57,6 +60,8 @@ export interface ApplicationFaults {
   unhealthy: string | null;
   /** Questions are answered by throwing. */
   throws: boolean;
+  /** Does not tell who of its members is out of service. */
+  namesNobody: boolean;
   /** Questions are never answered at all, aborted or not. */
   hangs: boolean;
   /** Of these it says that they are out while they are in, and the other way round; it does what is asked of it only in words. */
@@ -74,6 +79,7 @@ export class Application {
     silent: false,
     unhealthy: null,
     throws: false,
+    namesNobody: false,
     hangs: false,
     lies: new Set(),
   };
@@ -173,7 +179,8 @@ export class Application {
       name: 'scripted',
       removeNode: async (node, context) => {
         if (this.faults.lies.has(node.uuid)) return;
-        const knownAt = Math.max(toldAt, this.#time.now() - LAST_WORD_MS);
+        const lately = Math.max(toldAt, this.#time.now() - LAST_WORD_MS);
+        const knownAt = this.faults.namesNobody ? Number.NEGATIVE_INFINITY : lately;
         await answer(context, () => this.#drain(node.uuid, { by: 'ephyra', process: process.id, knownAt }));
         await waitFor(node.uuid, 'out', context);
       },
@@ -203,10 +210,11 @@ export class Application {
     const away = this.members().filter((member) => !serves(member));
     const unavailable = away.map(({ name }) => name);
     const membersInService = this.#members.size - away.length;
-    const { unhealthy } = this.faults;
+    const { unhealthy, namesNobody } = this.faults;
+    const told = namesNobody ? { membersInService } : { unavailable, membersInService };
     return unhealthy === null
-      ? { health: 'healthy', reasons: [], unavailable, membersInService }
-      : { health: 'unhealthy', reasons: [unhealthy], unavailable, membersInService };
+      ? { health: 'healthy', reasons: [], ...told }
+      : { health: 'unhealthy', reasons: [unhealthy], ...told };
   }
 
   #healthOf(uuid: string): NodeHealth {

@@ -50,6 +50,8 @@ export interface WorldOptions extends Omit<InstallationOptions, 'host' | 'stoppa
   readonly joinMs?: readonly [number, number];
   /** From and to, for one way of a question to the application. Default 0: it answers at once. */
   readonly applicationMs?: readonly [number, number];
+  /** The application does not tell who of its members is out of service. */
+  readonly namesNobody?: boolean;
   readonly tokenLifetimeMs?: number;
   /** Alarms of the same instant go off in any order. */
   readonly shuffle?: boolean;
@@ -131,6 +133,7 @@ export class World {
         this.#watchers.tell('answered', answer);
       },
     });
+    this.application.faults.namesNobody = options.namesNobody === true;
     for (const node of this.mirror('cp1').nodes.values()) {
       const instance = this.mirror('cp1').instanceOn(node.uuid);
       const address = this.mirror('cp1').running(node.uuid)?.address ?? null;
