@@ -12,7 +12,7 @@ import type { PortDetail, PortgroupDetail } from '../openstack/ironic/schema.ts'
 import { findMaskedSecrets, overlaySecrets } from '../openstack/ironic/secrets.ts';
 import type { NodeSession } from './session.ts';
 
-/** A portgroup that is made this shortly before its node moves is not copied, and the node's ports then differ. */
+/** A portgroup that a person makes this shortly before its node moves is copied only if a port is in it. */
 const PORTGROUPS_KEEP_MS = 60_000;
 
 /** Where the BMC secrets of a control plane come from: null = its Ironic shows them. */
@@ -27,6 +27,8 @@ export class Definitions {
   readonly #secrets: SecretsOf;
   readonly #clock: Pick<Clock, 'now'>;
   readonly #withPortgroups = new Map<ControlPlaneName, { at: number; uuids: Promise<ReadonlySet<NodeUuid>> }>();
+  /** Nodes that have had portgroups in either Ironic: what is made of them in the other one is asked for at each look. */
+  readonly #bonded = new Set<NodeUuid>();
   readonly #read = new Map<string, { at: number; definition: Definition }>();
   /** By control plane and node: uuids of ports that a list of all ports has shown. */
   readonly #witnessed = new Map<string, ReadonlySet<string>>();
@@ -53,11 +55,13 @@ export class Definitions {
     const { ironic } = this.#cloud(at);
     const node = await ironic.getNode(uuid);
     if (node === null) return null;
-    const [ports, portgroups] = await Promise.all([
+    const [ports, listed] = await Promise.all([
       this.#portsOf(uuid, at),
       // A copy of a node without portgroups was made without any: nothing that could be lost.
       original?.portgroups.length === 0 ? [] : this.#portgroupsOf(uuid, at),
     ]);
+    const portgroups = await this.#withNamed(uuid, at, ports, listed);
+    if (portgroups.length > 0) this.#bonded.add(uuid);
     const entries = this.#secrets.get(at)?.of({ uuid, name: node.name });
     const driverInfo =
       entries === undefined
@@ -91,6 +95,8 @@ export class Definitions {
 
   /** Few nodes have any: one list for all is read now and then, and a node that is in it is asked for itself. */
   async #portgroupsOf(uuid: NodeUuid, at: ControlPlaneName): Promise<readonly PortgroupDetail[]> {
+    // The list may be older than our own copy.
+    if (this.#bonded.has(uuid)) return this.#cloud(at).ironic.listPortgroups({ node: uuid });
     const now = this.#clock.now();
     let known = this.#withPortgroups.get(at);
     if (known === undefined || now - known.at > PORTGROUPS_KEEP_MS) {
@@ -102,6 +108,18 @@ export class Definitions {
       uuids.catch(() => this.#withPortgroups.delete(at));
     }
     return (await known.uuids).has(uuid) ? this.#cloud(at).ironic.listPortgroups({ node: uuid }) : [];
+  }
+
+  /** A port is a witness to the portgroup that it is in: a list that does not show that one is old or has a gap. */
+  async #withNamed(
+    uuid: NodeUuid,
+    at: ControlPlaneName,
+    ports: readonly PortDetail[],
+    listed: readonly PortgroupDetail[],
+  ): Promise<readonly PortgroupDetail[]> {
+    const known = new Set<unknown>(listed.map((group) => group.uuid));
+    const missing = ports.some(({ portgroup_uuid: group }) => group && !known.has(group));
+    return missing ? union(listed, await this.#cloud(at).ironic.listPortgroups({ node: uuid })) : listed;
   }
 
   /** Forgets the node, secrets and all. */
@@ -159,7 +177,7 @@ export class Definitions {
   }
 }
 
-function union(some: readonly PortDetail[], others: readonly PortDetail[]): readonly PortDetail[] {
+function union<T extends { readonly uuid: string }>(some: readonly T[], others: readonly T[]): readonly T[] {
   const known = new Set(others.map(({ uuid }) => uuid));
   return [...others, ...some.filter(({ uuid }) => !known.has(uuid))];
 }

@@ -43,6 +43,8 @@ export interface WorldOptions extends Omit<InstallationOptions, 'host' | 'stoppa
   readonly roleMax?: Readonly<Record<string, number>>;
   /** Nodes that tell no rack, by number from 1. */
   readonly rackless?: readonly number[];
+  /** Nodes with two ports in a portgroup, by number from 1. */
+  readonly bonded?: readonly number[];
   readonly delays?: Partial<Delays>;
   /** From and to, for one way of a request. Default 0: answers come at once. */
   readonly latencyMs?: readonly [number, number];
@@ -111,7 +113,11 @@ export class World {
     const [first] = this.planes;
     if (first === undefined) throw new Error('a world has control planes');
     const rackOf = ({ number }: SeedNode) => (options.rackless?.includes(number) === true ? { rack: null } : {});
-    const nodes = seedNodes(options.nodes ?? 3, options.masters ?? 1).map((node) => ({ ...node, ...rackOf(node) }));
+    const nodes = seedNodes(options.nodes ?? 3, options.masters ?? 1).map((node) => ({
+      ...node,
+      ...rackOf(node),
+      bonded: options.bonded?.includes(node.number) === true,
+    }));
     first.seed({ nodes, booted: true });
     this.mirrors = new Map(this.planes.map((plane) => [plane.name, new Mirror(plane)]));
     this.roles = extraOf(this.mirror('cp1'), 'role');
