@@ -97,6 +97,8 @@ export class World {
   readonly #own: Installation;
   readonly #watchers: Watchers;
   readonly #config;
+  /** The password that the BMC of each node takes. */
+  readonly #bmcPasswords = new Map<string, unknown>();
 
   constructor(options: WorldOptions = {}) {
     this.options = options;
@@ -120,6 +122,9 @@ export class World {
     }));
     first.seed({ nodes, booted: true });
     this.mirrors = new Map(this.planes.map((plane) => [plane.name, new Mirror(plane)]));
+    for (const { uuid, driver_info: bmc } of this.mirror('cp1').nodes.values()) {
+      this.#bmcPasswords.set(uuid, bmc['ipmi_password']);
+    }
     this.roles = extraOf(this.mirror('cp1'), 'role');
     this.racks = extraOf(this.mirror('cp1'), 'rack');
 
@@ -347,6 +352,7 @@ export class World {
       clock: { now: this.time.now, after: this.time.after },
       ids: () => `${hex(8)}-${hex(4)}-4${hex(3)}-8${hex(3)}-${hex(12)}`,
       showPassword: true,
+      bmcAccepts: (uuid, { ipmi_password: password }) => password === this.#bmcPasswords.get(uuid),
       users: [{ ...ADMIN, password: KEYSTONE_PASSWORD }],
       delays: { ...CLOUD_DELAYS, ...this.options.delays },
       ...(this.options.tokenLifetimeMs === undefined ? {} : { tokenLifetime: this.options.tokenLifetimeMs }),
