@@ -76,6 +76,7 @@ async function serve(path: string): Promise<void> {
     store,
     log,
     metrics,
+    hide: (secrets) => redactor.register(secrets),
     means: {
       clock: systemClock,
       monotonic: () => performance.now(),
@@ -84,7 +85,6 @@ async function serve(path: string): Promise<void> {
       host: hostname(),
     },
   });
-  redactor.register(core.secrets);
   const slack =
     config.slack === null
       ? null

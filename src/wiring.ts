@@ -7,7 +7,7 @@ import { createPerform } from './actors/actions/index.ts';
 import { applicationNode, markerOf } from './actors/application.ts';
 import { Away, type Leaver } from './actors/away.ts';
 import { Catalogue } from './actors/catalogue.ts';
-import type { SecretsOf } from './actors/definitions.ts';
+import type { SecretsNow, SecretsOf } from './actors/definitions.ts';
 import { Definitions } from './actors/definitions.ts';
 import { createEnsure, type EnsureDeps } from './actors/ensure.ts';
 import { gate, permit, soak } from './actors/gate.ts';
@@ -15,7 +15,8 @@ import { KnownNodes } from './actors/knownNodes.ts';
 import { APPLICATION_PATIENCE_MS, withPatience } from './actors/patience.ts';
 import { isServing, whyNotServing } from './actors/serving.ts';
 import { Survey } from './actors/survey.ts';
-import { loadBmcSecrets } from './config/bmcSecrets.ts';
+import { followBmcSecrets } from './config/bmcSecrets.ts';
+import { ConfigError } from './config/problems.ts';
 import { failureDomainOf } from './config/roles.ts';
 import type { Config } from './config/types.ts';
 import { Crew } from './deployments/crew.ts';
@@ -26,6 +27,7 @@ import { Recovery } from './deployments/recovery.ts';
 import { leftOnTheWay } from './deployments/resume.ts';
 import type { RunListener } from './deployments/run.ts';
 import { DeploymentService, SYSTEM } from './deployments/service.ts';
+import type { PlanProblem } from './deployments/types.ts';
 import { type Logger, logChanges, type Metrics, observeChanges } from './observability/index.ts';
 import { type Clock, steadyClock } from './openstack/clock.ts';
 import type { CloudConfig, CloudsFile } from './openstack/clouds.ts';
@@ -59,8 +61,6 @@ export interface Core {
   readonly deployments: DeploymentService;
   readonly crew: Crew;
   readonly controlPlanes: ReadonlyMap<ControlPlaneName, ControlPlane>;
-  /** Passwords of clouds.yaml and BMC secrets read from files, for the log to hide. */
-  readonly secrets: readonly string[];
   close(): Promise<void>;
 }
 
@@ -75,23 +75,33 @@ const EVIDENCE_MOST_MS = 10_000;
  */
 export async function wire(
   config: Config,
-  parts: { store: Store; log: Logger; metrics: Metrics; means: Means },
+  parts: {
+    store: Store;
+    log: Logger;
+    metrics: Metrics;
+    means: Means;
+    /** Told of the passwords of clouds.yaml and of the BMC secrets in files, for the log to hide, before they are used. */
+    hide?: (secrets: readonly string[]) => void;
+  },
 ): Promise<Core> {
-  const { store, log, metrics, means } = parts;
+  const { store, log, metrics, means, hide = () => undefined } = parts;
   const { clock, monotonic } = means;
   // By this one it is told how old an answer is; by the other one what is written down, and shown to people.
   const steady = steadyClock(clock, monotonic);
   const clouds = means.clouds ?? loadClouds();
   const cloudOf = new Map(config.controlPlanes.map(({ name, cloud }) => [name, clouds.resolveCloud(cloud)]));
+  hide([...cloudOf.values()].map(passwordOf));
   // The clients ask the leases whether they may write, and the leases write by the clients.
   let leases: Leases | null = null;
   const controlPlanes = connect(cloudOf, metrics, means, steady, (at) => leases?.fence(at) ?? null);
-  const secrets: SecretsOf = new Map(
+  const secretsFiles = new Map(
     config.controlPlanes.map(({ name, secretsFile }) => [
       name,
-      secretsFile === null ? null : loadBmcSecrets(secretsFile),
+      secretsFile === null ? null : followBmcSecrets(secretsFile, (all) => hide(all.map((secret) => secret.reveal()))),
     ]),
   );
+  const secretsNow: SecretsNow = (at) => secretsFiles.get(at)?.() ?? null;
+  for (const at of secretsFiles.keys()) secretsNow(at);
   const plugin =
     means.plugin ??
     (await loadPlugin(config.application.plugin, {
@@ -118,7 +128,7 @@ export async function wire(
   const latest: EnsureDeps['latest'] = new Map();
   const survey = new Survey(controlPlanes, steady);
   const catalogue = new Catalogue(controlPlanes, steady);
-  const definitions = new Definitions(controlPlanes, secrets, steady);
+  const definitions = new Definitions(controlPlanes, secretsNow, steady);
   const roles = new Map(config.roles.map((role) => [role.name, role]));
   const deadlineMs = (step: Step) => config.deployment.deadlinesMs[step];
 
@@ -282,6 +292,8 @@ export async function wire(
     crew,
     recovery,
     plan: async ({ source, target, options }) => {
+      const secrets = secretsFor([source, target], secretsNow);
+      if ('problems' in secrets) return { plan: null, problems: secrets.problems };
       const result = await makePlan(
         {
           source,
@@ -293,7 +305,7 @@ export async function wire(
           controlPlanes,
           roles: config.roles,
           failureDomain: config.deployment.failureDomain,
-          secrets,
+          secrets: secrets.of,
           survey,
           catalogue,
           plugin,
@@ -317,10 +329,6 @@ export async function wire(
     deployments,
     crew,
     controlPlanes,
-    secrets: [
-      ...[...cloudOf.values()].map(passwordOf),
-      ...[...secrets.values()].flatMap((file) => file?.all.map((secret) => secret.reveal()) ?? []),
-    ],
     async close() {
       await deployments.close();
       await holds.close();
@@ -345,6 +353,30 @@ function connect(
     ...(means.transport === undefined ? {} : { transport: means.transport }),
   };
   return new Map([...cloudOf].map(([name, cloud]) => [name, createControlPlane(name, cloud, deps)]));
+}
+
+/** What the files say now, for a plan as a whole; or why a file cannot be used. */
+function secretsFor(
+  names: readonly ControlPlaneName[],
+  now: SecretsNow,
+): { readonly of: SecretsOf } | { readonly problems: readonly PlanProblem[] } {
+  const of = new Map<ControlPlaneName, ReturnType<SecretsNow>>();
+  for (const at of names) {
+    try {
+      of.set(at, now(at));
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      const field = `${at}.secrets`;
+      return {
+        problems: error.problems.map(({ problem, path, remedy }) => ({
+          field,
+          message: `${error.file}${path === '' ? '' : `, ${path}`}: ${problem}.`,
+          remedy,
+        })),
+      };
+    }
+  }
+  return { of };
 }
 
 const passwordOf = ({ auth }: CloudConfig): string =>

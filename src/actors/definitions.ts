@@ -2,8 +2,10 @@ import type { ControlPlaneName, Move, NodeUuid, PartCounts } from '../../machine
 import { isMarkOf } from '../../machines/domain.ts';
 import { Failure } from '../../machines/errors.ts';
 import type { BmcSecrets } from '../config/bmcSecrets.ts';
+import { ConfigError } from '../config/problems.ts';
 import type { Clock } from '../openstack/clock.ts';
 import type { ControlPlane } from '../openstack/control-plane.ts';
+import { OpenStackError } from '../openstack/errors.ts';
 import type { Difference } from '../openstack/ironic/compare.ts';
 import { compareDefinitions } from '../openstack/ironic/compare.ts';
 import type { Definition } from '../openstack/ironic/definition.ts';
@@ -12,11 +14,14 @@ import type { PortDetail, PortgroupDetail } from '../openstack/ironic/schema.ts'
 import { findMaskedSecrets, overlaySecrets } from '../openstack/ironic/secrets.ts';
 import type { NodeSession } from './session.ts';
 
-/** A portgroup that is made this shortly before its node moves is not copied, and the node's ports then differ. */
+/** A portgroup that a person makes this shortly before its node moves is copied only if a port is in it. */
 const PORTGROUPS_KEEP_MS = 60_000;
 
 /** Where the BMC secrets of a control plane come from: null = its Ironic shows them. */
 export type SecretsOf = ReadonlyMap<ControlPlaneName, BmcSecrets | null>;
+
+/** The same, as it is at each call. Throws a `ConfigError` when the file cannot be used. */
+export type SecretsNow = (at: ControlPlaneName) => BmcSecrets | null;
 
 /**
  * The full definitions of single nodes, secrets included. They live in memory only as long as a copy takes and never
@@ -24,16 +29,18 @@ export type SecretsOf = ReadonlyMap<ControlPlaneName, BmcSecrets | null>;
  */
 export class Definitions {
   readonly #controlPlanes: ReadonlyMap<ControlPlaneName, ControlPlane>;
-  readonly #secrets: SecretsOf;
+  readonly #secrets: SecretsNow;
   readonly #clock: Pick<Clock, 'now'>;
   readonly #withPortgroups = new Map<ControlPlaneName, { at: number; uuids: Promise<ReadonlySet<NodeUuid>> }>();
+  /** Nodes that have had portgroups in either Ironic: what is made of them in the other one is asked for at each look. */
+  readonly #bonded = new Set<NodeUuid>();
   readonly #read = new Map<string, { at: number; definition: Definition }>();
   /** By control plane and node: uuids of ports that a list of all ports has shown. */
   readonly #witnessed = new Map<string, ReadonlySet<string>>();
 
   constructor(
     controlPlanes: ReadonlyMap<ControlPlaneName, ControlPlane>,
-    secrets: SecretsOf,
+    secrets: SecretsNow,
     clock: Pick<Clock, 'now'>,
   ) {
     this.#controlPlanes = controlPlanes;
@@ -53,12 +60,14 @@ export class Definitions {
     const { ironic } = this.#cloud(at);
     const node = await ironic.getNode(uuid);
     if (node === null) return null;
-    const [ports, portgroups] = await Promise.all([
+    const [ports, listed] = await Promise.all([
       this.#portsOf(uuid, at),
       // A copy of a node without portgroups was made without any: nothing that could be lost.
       original?.portgroups.length === 0 ? [] : this.#portgroupsOf(uuid, at),
     ]);
-    const entries = this.#secrets.get(at)?.of({ uuid, name: node.name });
+    const portgroups = await this.#withNamed(uuid, at, ports, listed);
+    if (portgroups.length > 0) this.#bonded.add(uuid);
+    const entries = this.#secretsOf(at)?.of({ uuid, name: node.name });
     const driverInfo =
       entries === undefined
         ? node.driver_info
@@ -91,6 +100,8 @@ export class Definitions {
 
   /** Few nodes have any: one list for all is read now and then, and a node that is in it is asked for itself. */
   async #portgroupsOf(uuid: NodeUuid, at: ControlPlaneName): Promise<readonly PortgroupDetail[]> {
+    // The list may be older than our own copy.
+    if (this.#bonded.has(uuid)) return this.#cloud(at).ironic.listPortgroups({ node: uuid });
     const now = this.#clock.now();
     let known = this.#withPortgroups.get(at);
     if (known === undefined || now - known.at > PORTGROUPS_KEEP_MS) {
@@ -102,6 +113,18 @@ export class Definitions {
       uuids.catch(() => this.#withPortgroups.delete(at));
     }
     return (await known.uuids).has(uuid) ? this.#cloud(at).ironic.listPortgroups({ node: uuid }) : [];
+  }
+
+  /** A port is a witness to the portgroup that it is in: a list that does not show that one is old or has a gap. */
+  async #withNamed(
+    uuid: NodeUuid,
+    at: ControlPlaneName,
+    ports: readonly PortDetail[],
+    listed: readonly PortgroupDetail[],
+  ): Promise<readonly PortgroupDetail[]> {
+    const known = new Set<unknown>(listed.map((group) => group.uuid));
+    const missing = ports.some(({ portgroup_uuid: group }) => group && !known.has(group));
+    return missing ? union(listed, await this.#cloud(at).ironic.listPortgroups({ node: uuid })) : listed;
   }
 
   /** Forgets the node, secrets and all. */
@@ -125,6 +148,30 @@ export class Definitions {
     return (await this.#differences(move, notBefore, true)).length === 0;
   }
 
+  /**
+   * Secrets of the original that a file tells have been compared with what was copied from that same file: that they are
+   * right, nobody has said. So Ironic of `to` is asked for the boot device, for which it has to talk to the BMC; that works in
+   * `enroll` and changes nothing.
+   */
+  async proveSecrets(move: Move): Promise<void> {
+    if (this.#secretsOf(move.from) === null) return;
+    try {
+      await this.#cloud(move.to).ironic.getBootDevice(move.uuid);
+    } catch (error) {
+      const refused =
+        error instanceof OpenStackError && (error.kind === 'server_error' || error.kind === 'bad_request');
+      throw refused ? unproven(move, error) : error;
+    }
+  }
+
+  #secretsOf(at: ControlPlaneName): BmcSecrets | null {
+    try {
+      return this.#secrets(at);
+    } catch (error) {
+      throw error instanceof ConfigError ? unusableFile(at, error) : error;
+    }
+  }
+
   async #differences(move: Move, notBefore: number, listAgain: boolean): Promise<Difference[]> {
     const key = `${move.from} ${move.uuid}`;
     const before = this.#read.get(key);
@@ -141,7 +188,7 @@ export class Definitions {
     refuseBusy(original, move);
     if (copy.node.provision_state !== 'enroll') throw contradicts(copy, move, move.to);
     refuseUnmarked(copy, move, move.to);
-    if (this.#secrets.get(move.to) === null) {
+    if (this.#secretsOf(move.to) === null) {
       const masked = findMaskedSecrets(copy.node.driver_info);
       if (masked.length > 0) throw maskedCopy(move, masked);
     }
@@ -159,7 +206,7 @@ export class Definitions {
   }
 }
 
-function union(some: readonly PortDetail[], others: readonly PortDetail[]): readonly PortDetail[] {
+function union<T extends { readonly uuid: string }>(some: readonly T[], others: readonly T[]): readonly T[] {
   const known = new Set(others.map(({ uuid }) => uuid));
   return [...others, ...some.filter(({ uuid }) => !known.has(uuid))];
 }
@@ -218,6 +265,33 @@ function contradicts({ node }: Definition, move: Move, at: ControlPlaneName): Fa
     next: 'retry',
     message: `${move.name} shows itself as ${node.provision_state}${maintenance}${instance} in ${at}, which is not what the list says.`,
   });
+}
+
+/** Somebody may be editing it in this very moment. */
+function unusableFile(at: ControlPlaneName, { file, problems: [first, ...more] }: ConfigError): Failure {
+  const place = [first?.line == null ? '' : `line ${first.line}`, first?.path ?? ''].filter((part) => part !== '');
+  const others = more.length === 0 ? '' : ` (and ${more.length} more)`;
+  return new Failure({
+    reason: 'secret_masked',
+    next: 'retry',
+    message: `The BMC secrets of ${at} are not known, ${[file, ...place].join(', ')}: ${first?.problem}${others}.`,
+    ...(first === undefined ? {} : { remedy: first.remedy }),
+  });
+}
+
+function unproven(move: Move, error: OpenStackError): Failure {
+  return new Failure(
+    {
+      reason: 'verify_failed_bmc',
+      // A driver that cannot be asked (400) never can.
+      next: error.kind === 'bad_request' ? 'stop' : 'retry',
+      message: `Ironic of ${move.to} does not reach the BMC of ${move.name} with the secrets that the secretsFile of ${move.from} tells: ${error.said}`,
+      remedy:
+        `Nothing was deleted in ${move.from}. Correct ${move.name} in the secretsFile of ${move.from}, or let its Ironic ` +
+        'show the secrets ("show_password": "role:admin").',
+    },
+    { cause: error },
+  );
 }
 
 /** The target shows a mask where the secret is: nobody can tell whether it arrived, and there would be no way back. */

@@ -17,14 +17,38 @@ export interface BmcSecrets {
 }
 
 /**
+ * The secrets file as it is whenever it is asked for: passwords are replaced while Ephyra runs. What is new in it is told
+ * to `learned` before anybody uses it. The result throws as {@link loadBmcSecrets} does.
+ */
+export function followBmcSecrets(
+  path: string,
+  learned: (secrets: readonly Secret[]) => void,
+  files: ConfigFiles = nodeConfigFiles,
+): () => BmcSecrets {
+  let last: { readonly text: string; readonly secrets: BmcSecrets } | null = null;
+  return () => {
+    const text = read(path, files);
+    if (last?.text !== text) {
+      const secrets = parse(path, text, files);
+      learned(secrets.all);
+      last = { text, secrets };
+    }
+    return last.secrets;
+  };
+}
+
+/**
  * Reads a secrets file: YAML, node uuid or name to a section of `driver_info` keys with their secret values.
  *
  * @throws ConfigError with every problem, never with a value.
  */
 export function loadBmcSecrets(path: string, files: ConfigFiles = nodeConfigFiles): BmcSecrets {
-  let text: string;
+  return parse(path, read(path, files), files);
+}
+
+function read(path: string, files: ConfigFiles): string {
   try {
-    text = files.readFile(path).toString();
+    return files.readFile(path).toString();
   } catch (thrown) {
     throw new ConfigError(path, [
       {
@@ -36,6 +60,9 @@ export function loadBmcSecrets(path: string, files: ConfigFiles = nodeConfigFile
       },
     ]);
   }
+}
+
+function parse(path: string, text: string, files: ConfigFiles): BmcSecrets {
   const source = parseSource(text);
   const problems: Problem[] = [...source.problems];
   const add = (at: Path, problem: string, remedy: string): void => {

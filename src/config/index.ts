@@ -1,4 +1,4 @@
-export { type BmcSecrets, loadBmcSecrets } from './bmcSecrets.ts';
+export { type BmcSecrets, followBmcSecrets, loadBmcSecrets } from './bmcSecrets.ts';
 export { checkConfig } from './check.ts';
 export { describeConfig } from './describe.ts';
 export { type DurationResult, formatDuration, parseDuration } from './duration.ts';

@@ -72,6 +72,21 @@ describe('the calls of a deployment', () => {
     expect(single / 100).toBeLessThanOrEqual(8);
   });
 
+  it('look for portgroups in one list where there are none, and for a node that has some only in that node', async () => {
+    const options = { nodes: 4, masters: 0, deployment: { maxUnavailable: 4, canary: 0 } };
+    const groups = (world: World) => world.reads.filter(({ path }) => path.startsWith('/v1/portgroups'));
+    const none = await played(options);
+    expect(groups(none).map(({ at, path }) => `${at} ${path}`)).toEqual(['cp1 /v1/portgroups/detail?limit=1000']);
+    // Each of both is looked for in both Ironics.
+    const two = await played({ ...options, bonded: [1, 2] });
+    const single = groups(two).filter(({ path }) => path.includes('node='));
+    expect(groups(two).length - single.length).toBe(1);
+    expect(single.map(({ at }) => at).sort()).toEqual(['cp1', 'cp1', 'cp2', 'cp2']);
+    const more = two.network.requests - none.network.requests;
+    // And created: a portgroup and a second port for each.
+    expect(more).toBe(single.length + 2 * 2);
+  });
+
   it('are only those for lists that some node waits for', async () => {
     const world = await played({ nodes: 1, masters: 0, drainMs: [60_000, 60_000] });
     const marked = world.writes.find(({ write }) => write === 'mark')?.servedAt ?? 0;

@@ -18,6 +18,7 @@ const PLAIN = {
   options: {
     nodes: 4,
     masters: 1,
+    bonded: [2],
     deployment: { maxUnavailable: 2, canary: 0, failureBudget: 2 },
     latencyMs: [1, 40],
     logLevel: 'warn',

@@ -80,6 +80,7 @@ export function scenarioOf(seed: number): Scenario {
       nodes,
       masters,
       ...(racks.lost === null ? {} : { rackless: [racks.lost] }),
+      ...bondsOf(random.fork('bonds'), nodes),
       deployment: {
         maxUnavailable: window,
         ...(racks.limited ? { failureDomain: { extra: 'rack', maxUnavailable: 1 } } : {}),
@@ -122,6 +123,12 @@ function racksOf(random: Random, nodes: number): { limited: boolean; lost: numbe
   const limited = random.chance(0.3);
   const lost = limited && nodes > 3 && random.chance(0.4) ? random.between(1, nodes) : null;
   return { limited, lost, crashes: random.chance(0.7) ? random.next() : null };
+}
+
+/** In one world of three a node or two have portgroups. */
+function bondsOf(random: Random, nodes: number): { bonded?: readonly number[] } {
+  if (!random.chance(0.33)) return {};
+  return { bonded: [random.between(1, nodes), random.between(1, nodes)] };
 }
 
 /** Moves all but one. */

@@ -36,7 +36,7 @@ export const copyDefinition: Perform = async ({ move, to, shows, due }, deps) =>
     await createParts(ironic, original, { ports: [], portgroups: [], traits: [] });
     return created === undefined ? undefined : toNodeFacts(created);
   }
-  const copy = await deps.definitions.of(move.uuid, move.to, deps.clock.now());
+  const copy = await deps.definitions.of(move.uuid, move.to, deps.clock.now(), original);
   if (copy === null) return undefined;
   await createParts(ironic, original, copy);
   const left = (await deps.definitions.differences(move, deps.clock.now() - FRESH_MS)) ?? [];

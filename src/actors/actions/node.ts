@@ -48,6 +48,7 @@ export const unenroll: Perform = async ({ action, move, due, to }, deps) => {
       });
     }
   }
+  if (to.node?.provisionState === 'enroll') await deps.definitions.proveSecrets(move);
   await cloudAt(deps, action.at).ironic.deleteNode(move.uuid, { due });
   return null;
 };

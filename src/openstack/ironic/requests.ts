@@ -2,6 +2,8 @@ import { z } from 'zod';
 import { listAll } from '../paging.ts';
 import type { CallOptions, ServiceClient } from '../service.ts';
 import {
+  type BootDevice,
+  bootDeviceSchema,
   type Chassis,
   chassisSchema,
   type Driver,
@@ -54,6 +56,11 @@ export interface Ironic {
   /** Accepted is not done: watch `provision_state`. A verb that does not fit the state is 400 `wrong_state`. */
   provision(uuid: string, verb: ProvisionVerb, o?: CallOptions): Promise<void>;
   setPower(uuid: string, target: PowerTarget, o?: CallOptions): Promise<void>;
+  /**
+   * Asks the BMC, in any state, under the lock of the node. 500 when it does not answer or does not take the credentials,
+   * 400 when the driver cannot ask. Of these two Ironic's source tells: the nodes of the real control planes have no BMC.
+   */
+  getBootDevice(uuid: string, o?: CallOptions): Promise<BootDevice>;
   /** Drivers with the interfaces that are enabled. */
   listDrivers(o?: CallOptions): Promise<Driver[]>;
   listChassis(o?: CallOptions): Promise<Chassis[]>;
@@ -184,6 +191,14 @@ export function createIronic(client: ServiceClient): Ironic {
         due: o?.due,
       });
     },
+    getBootDevice: (uuid, o) =>
+      client.json(bootDeviceSchema, {
+        method: 'GET',
+        route: '/nodes/{uuid}/management/boot_device',
+        params: { uuid },
+        expect: [200],
+        signal: o?.signal,
+      }),
     async listDrivers(o) {
       const answer = await client.json(driversSchema, {
         method: 'GET',

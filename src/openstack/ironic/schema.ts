@@ -70,6 +70,10 @@ export const nodeDetailSchema = z.looseObject({
 });
 export type NodeDetail = z.infer<typeof nodeDetailSchema>;
 
+/** What the machine boots from next, as far as its BMC tells. */
+export const bootDeviceSchema = z.object({ boot_device: text, persistent: z.boolean().nullable() });
+export type BootDevice = z.infer<typeof bootDeviceSchema>;
+
 export const portDetailSchema = z.looseObject({
   uuid: z.string(),
   address: z.string(),

@@ -4,13 +4,14 @@ import type { Conductor } from './ironic/conductor.ts';
 import type { Identity, Token } from './keystone/identity.ts';
 import type { Compute } from './nova/compute.ts';
 import type { Answer } from './router.ts';
-import type { Clock, Delays, Quotas, Service } from './types.ts';
+import type { Clock, Delays, JsonObject, Quotas, Service } from './types.ts';
 import type { Tables, World } from './world.ts';
 
 /** What may be changed while a control plane runs. */
 export interface Settings {
   showPassword: boolean;
   bmcReportsPower: boolean;
+  readonly bmcAccepts: (uuid: string, driverInfo: JsonObject) => boolean;
   automatedClean: boolean;
   quotas: Quotas;
   readonly delays: Delays;

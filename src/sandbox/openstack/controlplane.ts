@@ -298,6 +298,7 @@ function readSettings(options: ControlPlaneOptions): Settings {
   return {
     showPassword: options.showPassword ?? false,
     bmcReportsPower: options.bmcReportsPower ?? true,
+    bmcAccepts: options.bmcAccepts ?? (() => true),
     automatedClean: options.automatedClean ?? true,
     quotas: { instances: -1, cores: -1, ram: -1, ...options.quotas },
     delays: { ...SANDBOX_DELAYS, ...options.delays },

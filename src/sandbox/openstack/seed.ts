@@ -1,6 +1,7 @@
 import { ROLES, type Role, traitOf } from './catalogue.ts';
 import type { Context } from './context.ts';
 import { newNode } from './ironic/nodes-write.ts';
+import { newPortgroup } from './ironic/portgroups.ts';
 import { newPort } from './ironic/ports.ts';
 import { connectNetworks } from './nova/compute.ts';
 import { providerOf, report } from './nova/resource-tracker.ts';
@@ -12,6 +13,8 @@ export interface SeedNode {
   readonly role: Role;
   /** Where it stands; null: its definition does not tell. Default: two in a rack, `r1` to begin with. */
   readonly rack?: string | null;
+  /** Two ports, and a portgroup `bond-01` of the two. Default: one port. */
+  readonly bonded?: boolean;
 }
 
 export interface Seed {
@@ -34,14 +37,14 @@ export function seedUuid(number: number): string {
 
 /** Fills a control plane with nodes as if they had been enrolled and booted long ago; no time passes. */
 export function seed({ nodes, booted }: Seed, context: Context): void {
-  for (const { number, role, rack = `r${Math.ceil(number / 2)}` } of nodes) {
-    const uuid = enrol({ number, role, rack }, context);
+  for (const { number, role, rack = `r${Math.ceil(number / 2)}`, bonded = false } of nodes) {
+    const uuid = enrol({ number, role, rack, bonded }, context);
     if (booted) boot(uuid, role, context);
   }
   context.compute.pass();
 }
 
-function enrol({ number, role, rack }: Required<SeedNode>, context: Context): string {
+function enrol({ number, role, rack, bonded }: Required<SeedNode>, context: Context): string {
   const { world, clock } = context;
   const now = clock.now();
   const uuid = seedUuid(number);
@@ -80,16 +83,28 @@ function enrol({ number, role, rack }: Required<SeedNode>, context: Context): st
     power_state: 'power off',
     provision_updated_at: now,
   });
+  const group = bonded ? context.ids() : null;
+  if (group !== null) {
+    const bond = { node_uuid: uuid, name: `bond-${label}`, mode: '802.3ad', properties: { miimon: '100' } };
+    world.put('portgroups', group, newPortgroup(bond, group, now));
+  }
   const hex = (value: number) => value.toString(16).padStart(2, '0');
-  const port = {
-    address: `52:54:00:${hex(Math.floor(number / 256))}:${hex(number % 256)}:00`,
-    node_uuid: uuid,
-    physical_network: 'physnet1',
-    pxe_enabled: true,
-    local_link_connection: { switch_id: '00:11:22:33:44:55', port_id: `Eth1/${number}`, switch_info: 'leaf-1' },
-  };
-  const portUuid = context.ids();
-  world.put('ports', portUuid, newPort(port, portUuid, now));
+  for (const index of bonded ? [0, 1] : [0]) {
+    const port = {
+      address: `52:54:00:${hex(Math.floor(number / 256))}:${hex(number % 256)}:${hex(index)}`,
+      node_uuid: uuid,
+      portgroup_uuid: group,
+      physical_network: 'physnet1',
+      pxe_enabled: index === 0,
+      local_link_connection: {
+        switch_id: '00:11:22:33:44:55',
+        port_id: `Eth${index + 1}/${number}`,
+        switch_info: `leaf-${index + 1}`,
+      },
+    };
+    const portUuid = context.ids();
+    world.put('ports', portUuid, newPort(port, portUuid, now));
+  }
   const created = world.tables.nodes.get(uuid);
   if (created !== undefined) report(providerOf(created, world.tables.providers.get(uuid), now), context);
   return uuid;

@@ -125,6 +125,8 @@ export interface ControlPlaneOptions {
   readonly showPassword?: boolean;
   /** A real BMC tells its power state at `manage`; fake-hardware never does. Default true. */
   readonly bmcReportsPower?: boolean;
+  /** Whether the BMC of a node takes what its `driver_info` says. Default: always, as fake-hardware does. */
+  readonly bmcAccepts?: (uuid: string, driverInfo: JsonObject) => boolean;
   /** Ironic's `automated_clean`. Default true. */
   readonly automatedClean?: boolean;
   /** Milliseconds that a token lives. Default one hour. */

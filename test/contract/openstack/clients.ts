@@ -185,6 +185,22 @@ export function clientCases(): readonly Case[] {
       },
     },
     {
+      id: 'client.ironic.boot-device',
+      call: 'client ironic.getBootDevice',
+      says: 'the boot device of a node in enroll is told, and the node stays as it is',
+      run: async (world) => {
+        const { ironic } = clients(world);
+        const { provision_state: state, power_state: power } = (await ironic.getNode(uuid)) ?? {};
+        expect(await ironic.getBootDevice(uuid)).toEqual({ boot_device: 'pxe', persistent: false });
+        expect(state).toBe('enroll');
+        expect(await ironic.getNode(uuid)).toMatchObject({
+          provision_state: state,
+          power_state: power,
+          reservation: null,
+        });
+      },
+    },
+    {
       id: 'client.ironic.states',
       call: 'client ironic.provision, setPower, deleteNode',
       says: 'a verb that does not fit is `wrong_state`, a lock is `locked`, a transition `in_transition`',

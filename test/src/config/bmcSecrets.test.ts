@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { afterAll, describe, expect, test } from 'vitest';
-import { ConfigError, loadBmcSecrets } from '../../../src/config/index.ts';
+import { ConfigError, followBmcSecrets, loadBmcSecrets } from '../../../src/config/index.ts';
 
 const UUID = '9f1c2d3e-0000-4000-8000-0123456789ab';
 
@@ -66,5 +66,20 @@ describe('the file with BMC secrets', () => {
     ]);
     expect(problemsOf('a: [\n')).toMatchObject([{ problem: expect.stringContaining('not valid YAML') }]);
     expect(() => loadBmcSecrets('/nowhere/bmc.yml')).toThrow('there is no such file');
+  });
+
+  test('is read again each time, and what is new in it is told first', () => {
+    const path = file('n: { p: abcd }\n');
+    const told: string[] = [];
+    const now = followBmcSecrets(path, (all) => told.push(all.map((secret) => secret.reveal()).join()));
+    const passwordOf = () => now().of({ uuid: UUID, name: 'n' })?.['p']?.reveal();
+    expect([passwordOf(), passwordOf()]).toEqual(['abcd', 'abcd']);
+    writeFileSync(path, 'n: { p: efgh }\n');
+    expect([passwordOf(), passwordOf()]).toEqual(['efgh', 'efgh']);
+    expect(told).toEqual(['abcd', 'efgh']);
+    writeFileSync(path, 'n: { p: 1 }\n');
+    expect(passwordOf).toThrow(ConfigError);
+    writeFileSync(path, 'n: { p: efgh }\n');
+    expect(passwordOf()).toBe('efgh');
   });
 });

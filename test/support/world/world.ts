@@ -43,6 +43,8 @@ export interface WorldOptions extends Omit<InstallationOptions, 'host' | 'stoppa
   readonly roleMax?: Readonly<Record<string, number>>;
   /** Nodes that tell no rack, by number from 1. */
   readonly rackless?: readonly number[];
+  /** Nodes with two ports in a portgroup, by number from 1. */
+  readonly bonded?: readonly number[];
   readonly delays?: Partial<Delays>;
   /** From and to, for one way of a request. Default 0: answers come at once. */
   readonly latencyMs?: readonly [number, number];
@@ -97,6 +99,8 @@ export class World {
   readonly #own: Installation;
   readonly #watchers: Watchers;
   readonly #config;
+  /** The password that the BMC of each node takes. */
+  readonly #bmcPasswords = new Map<string, unknown>();
 
   constructor(options: WorldOptions = {}) {
     this.options = options;
@@ -113,9 +117,16 @@ export class World {
     const [first] = this.planes;
     if (first === undefined) throw new Error('a world has control planes');
     const rackOf = ({ number }: SeedNode) => (options.rackless?.includes(number) === true ? { rack: null } : {});
-    const nodes = seedNodes(options.nodes ?? 3, options.masters ?? 1).map((node) => ({ ...node, ...rackOf(node) }));
+    const nodes = seedNodes(options.nodes ?? 3, options.masters ?? 1).map((node) => ({
+      ...node,
+      ...rackOf(node),
+      bonded: options.bonded?.includes(node.number) === true,
+    }));
     first.seed({ nodes, booted: true });
     this.mirrors = new Map(this.planes.map((plane) => [plane.name, new Mirror(plane)]));
+    for (const { uuid, driver_info: bmc } of this.mirror('cp1').nodes.values()) {
+      this.#bmcPasswords.set(uuid, bmc['ipmi_password']);
+    }
     this.roles = extraOf(this.mirror('cp1'), 'role');
     this.racks = extraOf(this.mirror('cp1'), 'rack');
 
@@ -344,6 +355,7 @@ export class World {
       clock: { now: this.time.now, after: this.time.after },
       ids: () => `${hex(8)}-${hex(4)}-4${hex(3)}-8${hex(3)}-${hex(12)}`,
       showPassword: true,
+      bmcAccepts: (uuid, { ipmi_password: password }) => password === this.#bmcPasswords.get(uuid),
       users: [{ ...ADMIN, password: KEYSTONE_PASSWORD }],
       delays: { ...CLOUD_DELAYS, ...this.options.delays },
       ...(this.options.tokenLifetimeMs === undefined ? {} : { tokenLifetime: this.options.tokenLifetimeMs }),

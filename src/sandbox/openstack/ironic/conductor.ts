@@ -188,7 +188,7 @@ export function createConductor(host: string, getContext: () => Context): Conduc
       begin(uuid, 'verifying', 'manageable');
       later(uuid, context().settings.delays.verify, (now) => {
         const { faults, settings } = context();
-        if (faults.strikes('verify-fails', now)) {
+        if (faults.strikes('verify-fails', now) || !settings.bmcAccepts(uuid, now.driver_info)) {
           const last_error = `Failed to get power state for node ${uuid}. Error: Unable to establish a connection to the BMC.`;
           end(uuid, { provision_state: 'enroll', target_provision_state: null, last_error });
           return;

@@ -120,6 +120,13 @@ export const nodeReadRoutes: Routes<Visit> = {
       .map((port) => ({ id: port.internal_info['tenant_vif_port_id'] }));
     return reply(200, { vifs });
   },
+  'GET /v1/nodes/:node/management/boot_device': (_call, { node: ident = '' }, visit) =>
+    visit.conductor.withLock(findNode(ident, visit).uuid, ({ uuid, driver_info: driverInfo }) => {
+      if (!visit.settings.bmcAccepts(uuid, driverInfo)) {
+        throw new IronicError(500, 'IPMI call failed: chassis bootparam get 5.');
+      }
+      return reply(200, { boot_device: 'pxe', persistent: false });
+    }),
   'GET /v1/nodes/:node/validate': (_call, { node: ident = '' }, visit) => {
     findNode(ident, visit);
     const console = {

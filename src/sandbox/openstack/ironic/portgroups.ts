@@ -41,6 +41,22 @@ export const portgroupRoutes: Routes<Visit> = {
     listGroups(call, visit, asBoolean(call.query.get('detail') ?? 'no') === true, findNode(node, visit).uuid),
 };
 
+/** As POST /v1/portgroups makes it; `body` has been checked. */
+export function newPortgroup(body: JsonMap, uuid: string, now: number): PortgroupRecord {
+  return {
+    uuid,
+    address: typeof body['address'] === 'string' ? body['address'].toLowerCase() : null,
+    name: typeof body['name'] === 'string' ? body['name'] : null,
+    node_uuid: String(body['node_uuid']),
+    mode: typeof body['mode'] === 'string' ? body['mode'] : 'active-backup',
+    properties: isMap(body['properties']) ? body['properties'] : {},
+    extra: isMap(body['extra']) ? body['extra'] : {},
+    standalone_ports_supported: asBoolean(body['standalone_ports_supported'] ?? 'yes') ?? true,
+    created_at: now,
+    updated_at: null,
+  };
+}
+
 function groupOf(ident: string, visit: Visit): PortgroupRecord {
   needs(visit, 23);
   const found =
@@ -99,6 +115,7 @@ function createGroup(body: unknown, visit: Visit): Answer {
   if (wanted !== undefined && wanted !== null && !isUuid(wanted)) throw expectedUuid('uuid', wanted);
   if (body['address'] !== undefined && body['address'] !== null) checkAddress(body['address']);
   const uuid = typeof wanted === 'string' ? wanted : visit.ids();
+  const group = newPortgroup(body, uuid, visit.clock.now());
   return visit.conductor.withLock(node, () => {
     const others = [...visit.world.tables.portgroups.values()];
     if (others.some((other) => other.uuid === uuid))
@@ -106,22 +123,10 @@ function createGroup(body: unknown, visit: Visit): Answer {
     if (typeof name === 'string' && others.some((other) => other.name === name)) {
       throw new IronicError(409, `A portgroup with name ${name} already exists.`);
     }
-    const address = typeof body['address'] === 'string' ? body['address'].toLowerCase() : null;
+    const { address } = group;
     if (address !== null && others.some((other) => other.address === address)) {
       throw new IronicError(409, `A portgroup with MAC address ${address} already exists.`);
     }
-    const group: PortgroupRecord = {
-      uuid,
-      address,
-      name: typeof name === 'string' ? name : null,
-      node_uuid: node,
-      mode: typeof body['mode'] === 'string' ? body['mode'] : 'active-backup',
-      properties: isMap(body['properties']) ? body['properties'] : {},
-      extra: isMap(body['extra']) ? body['extra'] : {},
-      standalone_ports_supported: asBoolean(body['standalone_ports_supported'] ?? 'yes') ?? true,
-      created_at: visit.clock.now(),
-      updated_at: null,
-    };
     visit.world.put('portgroups', uuid, group);
     return reply(201, groupView(group, visit), {
       Location: `${visit.settings.endpoints.ironic}/v1/portgroups/${uuid}`,
