@@ -351,6 +351,29 @@ describe('people with other tools', () => {
     });
   }
 
+  it('when Ironic refuses a verb again and again, what it says is what people read', async () => {
+    let refused = 0;
+    const world: World = new World({
+      deployment: { nodeAttempts: 1 },
+      disturb: ({ write, node, at }) => {
+        if (write !== 'provide' || at !== 'cp2' || node !== world.uuid('node-02')) return null;
+        // Whoever looks before or after that sees nothing of it.
+        if (meddler.retire(node, true)) refused += 1;
+        world.time.after(500, () => void meddler.retire(node, false));
+        return null;
+      },
+    });
+    const meddler = new Meddler(world);
+    await world.start();
+    await begin(world);
+    await world.until(() => hasEnded(world));
+    expect(refused).toBeGreaterThan(1);
+    expect(resultOf(world)).toMatchObject({ place: 'back', failure: { reason: 'cloud_refused' } });
+    expect(resultOf(world)?.failure?.message).toMatch(
+      /^ironic of cp2: PUT .* answered 400: The providing operation can't be performed on node .* because it is retired/,
+    );
+  });
+
   it('a node that is in both clouds is left to people', async () => {
     const world = new World({ deployment: { nodeAttempts: 1 } });
     const meddler = new Meddler(world);
