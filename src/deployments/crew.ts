@@ -184,7 +184,8 @@ export class Crew {
       const sighted = await sight(record, survey);
       if (sighted.ok) {
         job.cancel.signal.throwIfAborted();
-        const items = itemsOf(this.#record(id) ?? record, sighted.seen, reopened);
+        const { nodeAttempts } = config.deployment;
+        const items = itemsOf(this.#record(id) ?? record, sighted.seen, reopened, nodeAttempts);
         const now = clock.now();
         this.#then(id, { record: (draft) => bringUpToDate(draft, items, now) });
         this.#run(id, job, items);

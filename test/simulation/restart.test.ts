@@ -72,6 +72,34 @@ describe('a deployment that is killed and started again', () => {
     });
   }
 
+  it('moves no node more often than it may, though it came home in the instant of the kill', async () => {
+    let killed = false;
+    const world: World = new World({
+      nodes: 3,
+      masters: 0,
+      deployment: { canary: 0, maxUnavailable: 1, nodeAttempts: 1, failureBudget: 3 },
+      kill: ({ kind }) => {
+        const last = world.writes.at(-1);
+        if (killed || kind !== 'answer' || last?.write !== 'mark' || last.at !== 'cp1' || isAdding(last.body))
+          return false;
+        killed = true;
+        return true;
+      },
+    });
+    world.keepRunning(() => 2_000);
+    world.plane('cp2').faults.add({ match: { node: 'node-01' }, times: 9, effect: { kind: 'verify-fails' } });
+    await world.start();
+    expect(await play(world)).toBe('stopped');
+    expect(killed).toBe(true);
+    const uuid = world.uuid('node-01');
+    const copies = world.writes.filter(
+      ({ write, at, node }) => write === 'create node' && at === 'cp2' && node === uuid,
+    );
+    expect(copies).toHaveLength(1);
+    const result = world.record?.results.find((one) => one.uuid === uuid);
+    expect(result).toMatchObject({ place: 'back', attempts: 1, failure: { reason: 'verify_failed_bmc' } });
+  });
+
   it('looks again within ten seconds of its start', async () => {
     const [story] = STORIES;
     if (story === undefined) throw new Error('there are no stories');
