@@ -15,6 +15,7 @@ export const REASONS = [
   'node_foreign',
   'node_maintenance',
   'node_protected',
+  'node_retired',
   'node_locked',
   'node_not_movable',
   'definition_differs',

@@ -25,6 +25,7 @@ import {
   maintenanceReason,
   markGone,
   notMovable,
+  retiredReason,
   tooManyInstances,
 } from './refusals.ts';
 
@@ -191,6 +192,7 @@ function prepareNode(seen: Observation, move: Move, to: SideObservation, there: 
   if (there.provisionState !== 'manageable' && there.provisionState !== 'available') {
     return notMovable('enroll', there, move.to);
   }
+  if (there.retired) return wait('enroll', retiredReason(there, move.to), watch);
   if (there.provisionState === 'manageable') {
     return act('enroll', { name: 'provide', at: move.to, evidence: [], basis: bothNodes(move) });
   }

@@ -21,10 +21,12 @@ import {
   instanceFailed,
   instanceGone,
   isProtected,
+  isRetired,
   lockedBy,
   maintenanceReason,
   markGone,
   notMovable,
+  retiredReason,
   tooManyInstances,
 } from './refusals.ts';
 
@@ -61,6 +63,7 @@ function claim(move: Move, here: NodeFacts, instance: InstanceFacts | undefined,
   }
   if (here.maintenance) return inMaintenance(here, move.from);
   if (here.protected) return isProtected(here, move.from);
+  if (here.retired) return isRetired(here, move.from);
   if (here.provisionState !== 'active' || instance === undefined) {
     if (memory.removed === true) return markGone('claim', here, move.from);
     return fail(
@@ -86,6 +89,7 @@ function leaveInstance(
     return wait('release', `Nova deletes instance ${instance.name} in ${move.from}`, watchInstances);
   }
   if (here.protected) return isProtected(here, move.from);
+  if (here.retired) return isRetired(here, move.from);
 
   if (seen.membership.is === 'unlooked') return look(MEMBERSHIP);
   const isOut = seen.membership.is === 'present' && seen.membership.value === 'out';
@@ -170,5 +174,6 @@ function leaveNode(seen: Observation, move: Move, here: NodeFacts): Decision | n
   if (here.instanceUuid !== null) return instanceGone('release', here, move.from);
   if (!deletable(here)) return notMovable('release', here, move.from);
   if (here.reservation !== null) return wait('release', lockedBy(here, move.from), nodesAt(move.from));
+  if (here.retired) return wait('release', retiredReason(here, move.from), nodesAt(move.from));
   return null;
 }

@@ -60,6 +60,25 @@ export function isProtected(node: NodeFacts, at: string): Decision {
   );
 }
 
+/** It runs something, and is left to: once that is gone, neither Ironic would provide it. */
+export function isRetired(node: NodeFacts, at: string): Decision {
+  return fail(
+    'claim',
+    'node_retired',
+    'stop',
+    `${nameOf(node)} is retired in ${at}.`,
+    `If it is to be moved all the same: openstack baremetal node unset --retired ${node.uuid}`,
+  );
+}
+
+/** With nothing on it there is no way left for it, in neither cloud, before a person opens one: where it is, it waits. */
+export function retiredReason(node: NodeFacts, at: string): string {
+  return (
+    `${nameOf(node)} is retired in ${at} and has no instance; Ironic provides no retired node, so that none can be booted on it. ` +
+    `To let it go on: openstack baremetal node unset --retired ${node.uuid}`
+  );
+}
+
 export function notMovable(step: Step, node: NodeFacts, at: string): Decision {
   return fail(
     step,

@@ -71,7 +71,8 @@ export function createMigrationMachine(ports: MigrationPorts) {
       },
 
       forward: {
-        initial: 'choosing',
+        // A process that died between the end of a node and what follows from it leaves that to the next start.
+        initial: 'settled',
         entry: 'reportForward',
         on: {
           STOP: 'stopping',

@@ -27,6 +27,8 @@ export interface EnsureDeps {
     signal: AbortSignal,
     /** Whether what is known in this instant still calls for it: nothing is sent otherwise. */
     due: () => boolean,
+    /** Hears what the cloud said to a verb that does not fit the state in which it finds the node. */
+    refused: (words: string) => void,
   ) => Promise<NodeFacts | null | undefined>;
   /** Resolves once the application can spare the node, which is in service. */
   readonly permit: (move: Move, signal: AbortSignal) => Promise<void>;
@@ -140,6 +142,8 @@ export function createEnsure(deps: EnsureDeps) {
       return decision.kind === 'act' && sameAction(decision.action, action) ? decision.action : null;
     };
     const tried: Action[] = [];
+    /** By action, of this try. */
+    const refusals = new Map<Action['name'], string>();
     let doubted = false;
     try {
       for (;;) {
@@ -167,7 +171,7 @@ export function createEnsure(deps: EnsureDeps) {
           // What tidies up ends the try anyway, and is done: else the next try would do nothing but that.
           if (!action.endsTry && tried.some((earlier) => earlier.name === action.name)) {
             session.doubt();
-            return noProgress(step, tried, action);
+            return noProgress(step, tried, action, refusals.get(action.name));
           }
           // Both before the evidence, so that waiting for them, which can take hours, does not make the evidence old.
           if (action.name === 'removeMember' && isInService(session.observe(move))) await deps.permit(move, signal);
@@ -194,7 +198,8 @@ export function createEnsure(deps: EnsureDeps) {
             return isDue;
           };
           try {
-            await session.change(action, () => deps.perform(again, move, session, signal, due));
+            const refused = (words: string) => void refusals.set(action.name, words);
+            await session.change(action, () => deps.perform(again, move, session, signal, due, refused));
           } catch (error) {
             if (isDue) throw error;
             // Nothing was done: that costs no try.
@@ -258,13 +263,14 @@ function triedInVain({ name, at, trouble }: Action): StepOutcome {
   };
 }
 
-/** The same action a second time within one try: it did not help. The trouble that it mended says why. */
-function noProgress(step: Step, tried: readonly Action[], action: Action): StepOutcome {
+/** The same action a second time within one try: it did not help. The trouble that it mended says why, or the cloud itself. */
+function noProgress(step: Step, tried: readonly Action[], action: Action, refusal: string | undefined): StepOutcome {
   const trouble = action.trouble ?? tried.findLast((earlier) => earlier.trouble !== undefined)?.trouble;
+  const had = `${action.name} in ${action.at} was accepted and had no effect in step ${step}.`;
   const failure: FailureData = {
-    reason: trouble?.reason ?? 'evidence_stale',
+    reason: trouble?.reason ?? (refusal === undefined ? 'evidence_stale' : 'cloud_refused'),
     next: 'retry',
-    message: trouble?.message ?? `${action.name} in ${action.at} was accepted and had no effect in step ${step}.`,
+    message: [trouble?.message, refusal].filter((said) => said !== undefined).join(' ') || had,
     ...(trouble === undefined ? {} : { remedy: trouble.remedy }),
   };
   return { kind: 'failed', failure };

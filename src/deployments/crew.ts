@@ -210,7 +210,8 @@ export class Crew {
       const sighted = await sight(record, survey);
       if (sighted.ok) {
         job.cancel.signal.throwIfAborted();
-        const items = itemsOf(this.#record(id) ?? record, sighted.seen, reopened);
+        const { nodeAttempts } = config.deployment;
+        const items = itemsOf(this.#record(id) ?? record, sighted.seen, reopened, nodeAttempts);
         if (this.#isOvertaken(id, job, items)) return this.#letGo(id, job);
         const now = clock.now();
         this.#then(id, {

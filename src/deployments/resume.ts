@@ -50,11 +50,12 @@ export function itemsOf(
   record: DeepReadonly<StoredDeployment>,
   seen: ReadonlyMap<string, Sighting>,
   reopened: boolean,
+  nodeAttempts: number,
 ): Item[] {
   const results = new Map(record.results.map((result) => [result.uuid, result]));
   const items = record.nodes.map((node): Item => {
     const result = results.get(node.uuid);
-    const place = placeOf(record, seen.get(node.uuid), result, reopened);
+    const place = placeOf(record, seen.get(node.uuid), result, reopened, nodeAttempts);
     // What an abort takes back has not failed; everything else keeps the failure that sent it home.
     const taken = record.intent === 'abort' && (reopened || result?.place === 'moving');
     return {
@@ -99,6 +100,7 @@ function placeOf(
   sighting: Sighting | undefined,
   result: DeepReadonly<StoredResult> | undefined,
   reopened: boolean,
+  nodeAttempts: number,
 ): Place {
   const abort = record.intent === 'abort';
   const underWay: Place = abort || result?.place === 'going_back' ? 'going_back' : 'moving';
@@ -116,7 +118,9 @@ function placeOf(
   if (inSource !== null && inTarget === null) {
     // One that is said to be elsewhere may be so, and the lists behind: the node machine sees through that.
     if (abort) return result === undefined || result.place === 'back' || result.place === 'waiting' ? 'back' : underWay;
-    return result?.place === 'back' ? 'back' : 'waiting';
+    // One that failed for the last time and came home unseen, e.g. in the instant of a kill, is not moved once more.
+    const isSpent = result !== undefined && result.failure !== null && triesOf('waiting', result) >= nodeAttempts;
+    return result?.place === 'back' || isSpent ? 'back' : 'waiting';
   }
   // In neither, or unmarked in both: the node machine looks closer and says so.
   return underWay;

@@ -148,7 +148,8 @@ function conflict(message: string): { kind: OpenStackErrorKind; detail: OpenStac
 
 function badRequestDetail(service: ServiceName, message: string): OpenStackErrorDetail {
   if (service === 'nova' && /Compute host .* could not be found/.test(message)) return 'host_unknown';
-  if (service === 'ironic' && /can not be performed on node/.test(message)) return 'wrong_state';
+  // The second: of a node that is retired, or in maintenance where Ironic is configured to mind that.
+  if (service === 'ironic' && /can(?: not|'t) be performed on node/.test(message)) return 'wrong_state';
   if (/\bmarker\b/i.test(message)) return 'marker_unknown';
   return null;
 }

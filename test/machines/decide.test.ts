@@ -194,6 +194,25 @@ describe('decide, whatever is seen', () => {
     });
   });
 
+  it('takes no running node apart that is retired, and asks for none to be provided or booted', () => {
+    const LEFT: readonly Action['name'][] = [
+      'stamp',
+      'removeMember',
+      'stopInstance',
+      'provide',
+      'powerOn',
+      'bootInstance',
+    ];
+    always((decision, seen, move) => {
+      const action = acts(decision);
+      if (action === null) return;
+      const there = seen.sides[action.at]?.node;
+      const deletesWhatRan = action.name === 'deleteInstance' && action.at === move.from;
+      if (there?.is !== 'present' || !(LEFT.includes(action.name) || deletesWhatRan)) return;
+      expect(there.value.retired, action.name).toBe(false);
+    });
+  });
+
   it('acts only in the two control planes of the move, on the side where the action belongs', () => {
     const BELONGS: Partial<Record<Action['name'], 'from' | 'to'>> = {
       stamp: 'from',
@@ -309,6 +328,24 @@ describe('decide along the way', () => {
       instances: present([instance({ metadata: { ephyra_deployment: 'd-1' } })]),
     });
     expect(decide(observation(side(), there), FORWARD)).toEqual({ kind: 'done' });
+  });
+
+  it('leaves a retired node where it is, and says what ends that', () => {
+    const retired = { retired: true, marker: null };
+    const before = observation(side({ node: marked(retired), instances: present([instance()]) }), side());
+    const failure = { reason: 'node_retired', next: 'stop', remedy: expect.stringContaining('unset --retired') };
+    expect(decide(before, FORWARD)).toMatchObject({ kind: 'fail', failure });
+    const claimed = observation(side({ ...running, node: marked({ retired: true }) }), side());
+    expect(decide(claimed, FORWARD, { removed: true })).toMatchObject({ kind: 'fail', failure });
+    const empty = side({ node: marked({ retired: true, provisionState: 'manageable', instanceUuid: null }) });
+    for (const [seen, step] of [
+      [observation(empty, side()), 'release'],
+      [observation(empty, side({ node: inert })), 'release'],
+      [observation(side(), empty), 'enroll'],
+    ] as const) {
+      const reason = expect.stringMatching(/retired in cp[12].* unset --retired b0000000/);
+      expect(decide(seen, FORWARD)).toMatchObject({ kind: 'wait', step, reason });
+    }
   });
 
   it('waits for a stale provider before it copies', () => {

@@ -149,6 +149,7 @@ const nodes: fc.Arbitrary<NodeFacts> = fc
     instanceUuid: fc.constantFrom('i-1', 'i-1', null, null, 'i-2'),
     maintenance: mostly(false, true),
     protected: mostly(false, true),
+    retired: mostly(false, true),
     reservation: mostly<string | null>(null, 'conductor-1'),
     lastError: mostly<string | null>(null, 'it broke'),
     resourceClass: mostly<string | null>('bm-worker', null),

@@ -39,7 +39,7 @@ const NODES: readonly Seen<NodeFacts>[] = [
   ...STATES.flatMap((provisionState) =>
     MARKS.flatMap((marker) =>
       [null, 'i-1'].flatMap((instanceUuid) =>
-        ['as it is', 'maintenance', 'locked', 'protected'].map((how) =>
+        ['as it is', 'maintenance', 'locked', 'protected', 'retired'].map((how) =>
           present(
             node({
               provisionState,
@@ -48,6 +48,7 @@ const NODES: readonly Seen<NodeFacts>[] = [
               maintenance: how === 'maintenance',
               reservation: how === 'locked' ? 'conductor' : null,
               protected: how === 'protected',
+              retired: how === 'retired',
             }),
           ),
         ),

@@ -54,6 +54,13 @@ export const MUTANTS: readonly Mutant[] = [
     foundBy: [EVIDENCE],
   },
   {
+    name: 'a retired node is taken apart',
+    file: 'machines/decide/leave.ts',
+    find: "if (here.retired) return isRetired(here, move.from);\n\n  if (seen.membership.is === 'unlooked')",
+    replace: "if (seen.membership.is === 'unlooked')",
+    foundBy: [EVIDENCE],
+  },
+  {
     name: 'evidence for a stop is only what Nova says',
     file: 'machines/decide/leave.ts',
     find: 'const evidence = [...bothNodes(move), watchInstances, MEMBERSHIP];',

@@ -48,6 +48,9 @@ const DEEDS: Deeds = {
     world.plane(at).faults.add({ match: { node: uuid }, effect: { kind: 'node-locked', ms: what.forMs } });
   },
   protect: ({ meddler, uuid }) => meddler.protect(uuid),
+  retire({ meddler, uuid, what, later }) {
+    if (meddler.retire(uuid, true)) later(what.forMs, () => void meddler.retire(uuid, false));
+  },
   lock({ world, what }) {
     if (world.process === null) return;
     void world.ephyra.lock({ by: BOB, scope: what.scope, reason: 'disks are being replaced', forMs: 60_000 });

@@ -282,6 +282,98 @@ describe('people with other tools', () => {
     expect(world.mirror('cp1').nodes.has(world.uuid('node-02'))).toBe(true);
   });
 
+  it('a node that is retired before its turn is left alone, and why is said', async () => {
+    const world = new World({ deployment: { nodeAttempts: 1, failureBudget: 3, canary: 0, maxUnavailable: 1 } });
+    const meddler = new Meddler(world);
+    await world.start();
+    await begin(world);
+    const uuid = world.uuid('node-03');
+    expect(meddler.retire(uuid, true)).toBe(true);
+    await world.until(() => hasEnded(world));
+    expect(world.record?.state).toBe('stopped');
+    const left = world.record?.results.find((result) => result.uuid === uuid);
+    expect(left).toMatchObject({ place: 'back', failure: { reason: 'node_retired' } });
+    expect(left?.failure?.remedy).toMatch(/unset --retired/);
+    expect(world.writes.filter(({ node }) => node === uuid)).toEqual([]);
+  });
+
+  it('a node that is retired in the middle is left with a running instance', async () => {
+    for (const atMs of MOMENTS) {
+      let taken = false;
+      const world = await meddled(atMs, (meddler, uuid) => {
+        taken = meddler.retire(uuid, true);
+      });
+      const { state } = world.record ?? {};
+      expect(['completed', 'stopped', 'rolled_back'], `at ${atMs}`).toContain(state);
+      if (taken && state !== 'completed') expect(resultOf(world)?.failure?.reason, `at ${atMs}`).toBe('node_retired');
+      const running = ['cp1', 'cp2'].filter((plane) => world.mirror(plane).running(world.uuid('node-02')) !== null);
+      expect(running, `at ${atMs}`).toHaveLength(1);
+    }
+  });
+
+  for (const forMs of [60_000, null]) {
+    const what = forMs === null ? 'is stuck there, and why is said' : 'goes on when it is retired no more';
+    it(`a node that is retired while it has no instance waits where it is, and ${what}`, async () => {
+      const waited: string[] = [];
+      const world = new World({
+        deployment: { nodeAttempts: 1 },
+        listener: (change) => {
+          if (change.kind === 'deployment' && change.event.type === 'waiting') waited.push(change.event.reason);
+        },
+      });
+      const meddler = new Meddler(world);
+      const uuid = world.uuid('node-02');
+      let taken = false;
+      world.plane('cp2').onChange(({ kind, uuid: changed, after }) => {
+        if (kind !== 'node.provision_state' || changed !== uuid || after?.['provision_state'] !== 'manageable') return;
+        world.time.after(0, () => {
+          taken = meddler.retire(uuid, true);
+        });
+        if (forMs !== null) world.time.after(forMs, () => void meddler.retire(uuid, false));
+      });
+      await world.start();
+      await begin(world);
+      await world.until(() => hasEnded(world));
+      expect(taken).toBe(true);
+      const said = /is retired in cp2 and has no instance; .* unset --retired b0000000/;
+      expect(waited.filter((reason) => said.test(reason))).not.toEqual([]);
+      const removed = world.writes.filter(
+        ({ node, write, at }) => node === uuid && write === 'delete node' && at === 'cp2',
+      );
+      expect(removed).toEqual([]);
+      if (forMs !== null) {
+        expect(world.record?.state).toBe('completed');
+        return;
+      }
+      expect(world.record?.state).toBe('stuck');
+      expect(resultOf(world)).toMatchObject({ place: 'stuck', failure: { reason: 'deadline' } });
+      expect(resultOf(world)?.failure?.message).toMatch(said);
+    });
+  }
+
+  it('when Ironic refuses a verb again and again, what it says is what people read', async () => {
+    let refused = 0;
+    const world: World = new World({
+      deployment: { nodeAttempts: 1 },
+      disturb: ({ write, node, at }) => {
+        if (write !== 'provide' || at !== 'cp2' || node !== world.uuid('node-02')) return null;
+        // Whoever looks before or after that sees nothing of it.
+        if (meddler.retire(node, true)) refused += 1;
+        world.time.after(500, () => void meddler.retire(node, false));
+        return null;
+      },
+    });
+    const meddler = new Meddler(world);
+    await world.start();
+    await begin(world);
+    await world.until(() => hasEnded(world));
+    expect(refused).toBeGreaterThan(1);
+    expect(resultOf(world)).toMatchObject({ place: 'back', failure: { reason: 'cloud_refused' } });
+    expect(resultOf(world)?.failure?.message).toMatch(
+      /^ironic of cp2: PUT .* answered 400: The providing operation can't be performed on node .* because it is retired/,
+    );
+  });
+
   it('a node that is in both clouds is left to people', async () => {
     const world = new World({ deployment: { nodeAttempts: 1 } });
     const meddler = new Meddler(world);

@@ -18,6 +18,7 @@ export type Meddling =
   | { readonly do: 'spoil definition'; readonly node: number }
   | { readonly do: 'hold lock'; readonly node: number; readonly forMs: number }
   | { readonly do: 'protect'; readonly node: number }
+  | { readonly do: 'retire'; readonly node: number; readonly forMs: number }
   | { readonly do: 'lock'; readonly scope: 'cp1' | 'cp2' | 'all' }
   | { readonly do: 'application silent' | 'application unhealthy' | 'application throws'; readonly forMs: number }
   | { readonly do: 'application hangs'; readonly forMs: number }
@@ -73,6 +74,12 @@ export function scenarioOf(seed: number): Scenario {
   const racks = racksOf(random.fork('racks'), nodes);
   if (racks.lost !== null && racks.crashes !== null) {
     meddling.push({ atMs: Math.round(racks.crashes * lastsMs), what: { do: 'crash machine', node: racks.lost } });
+  }
+  // Of its own chance, so that all else in a seed is as it was without it.
+  const retiring = random.fork('retired');
+  if (trouble > 0 && retiring.chance(0.1)) {
+    const what = { do: 'retire', node: retiring.between(1, nodes), forMs: retiring.pick([60_000, 3_600_000]) } as const;
+    meddling.push({ atMs: retiring.between(0, Math.round(lastsMs)), what });
   }
   return {
     seed,

@@ -77,6 +77,7 @@ export const KINDS: readonly string[] = [
   'edit definition',
   'hold lock',
   'protect',
+  'retire',
   'lock',
   'application silent',
   'application unhealthy',

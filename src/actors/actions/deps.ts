@@ -43,6 +43,8 @@ export interface Doing {
   readonly to: { readonly node: NodeFacts | null; readonly instances: readonly InstanceFacts[] };
   /** Tells at once what a create has shown of the node where the action is done: what comes after it may fail. */
   readonly shows: (as: Shown) => () => void;
+  /** Keeps what the cloud said to a verb that it would not have: that is told if the next look finds nothing changed. */
+  readonly refused: (words: string) => void;
 }
 
 /**

@@ -39,6 +39,7 @@ export function createPerform(deps: ActionDeps) {
     session: NodeSession,
     signal: AbortSignal,
     due: () => boolean,
+    refused: (words: string) => void,
   ): Promise<NodeFacts | null | undefined> => {
     const seen = session.observe(move);
     const side = (at: ControlPlaneName): Doing['from'] => ({
@@ -55,6 +56,7 @@ export function createPerform(deps: ActionDeps) {
       from: side(move.from),
       to: side(move.to),
       shows: (as) => session.shows(action.at, as),
+      refused,
     };
     try {
       return await PERFORMERS[action.name](doing, deps);

@@ -1,13 +1,13 @@
 import { Failure } from '../../../machines/errors.ts';
 import { OpenStackError } from '../../openstack/errors.ts';
-import type { Perform } from './deps.ts';
+import type { Doing, Perform } from './deps.ts';
 import { cloudAt } from './deps.ts';
 
 /**
  * From here on this Ironic has the machine. That the other has not is taken from no list: one that lacks an entry looks
  * like any other. It is asked for this very node, and must answer that there is none.
  */
-export const manage: Perform = async ({ action, move, tookAway, to, due }, deps) => {
+export const manage: Perform = async ({ action, move, tookAway, to, due, refused }, deps) => {
   if (action.at === move.to && to.node?.provisionState === 'enroll' && !tookAway) {
     const still = await cloudAt(deps, move.from).ironic.getNode(move.uuid);
     if (still !== null) {
@@ -18,19 +18,19 @@ export const manage: Perform = async ({ action, move, tookAway, to, due }, deps)
       });
     }
   }
-  return verb(cloudAt(deps, action.at).ironic.provision(move.uuid, 'manage', { due }));
+  return verb(cloudAt(deps, action.at).ironic.provision(move.uuid, 'manage', { due }), refused);
 };
 
-export const provide: Perform = ({ action, move, due }, deps) =>
-  verb(cloudAt(deps, action.at).ironic.provision(move.uuid, 'provide', { due }));
+export const provide: Perform = ({ action, move, due, refused }, deps) =>
+  verb(cloudAt(deps, action.at).ironic.provision(move.uuid, 'provide', { due }), refused);
 
 /** Frees a node that a failed deploy has left behind with no instance to delete. */
-export const undeploy: Perform = ({ action, move, due }, deps) =>
-  verb(cloudAt(deps, action.at).ironic.provision(move.uuid, 'deleted', { due }));
+export const undeploy: Perform = ({ action, move, due, refused }, deps) =>
+  verb(cloudAt(deps, action.at).ironic.provision(move.uuid, 'deleted', { due }), refused);
 
 /** Makes Ironic learn the power state of a node that is available and has no instance. */
-export const powerOn: Perform = ({ action, move, due }, deps) =>
-  verb(cloudAt(deps, action.at).ironic.setPower(move.uuid, 'power on', { due }));
+export const powerOn: Perform = ({ action, move, due, refused }, deps) =>
+  verb(cloudAt(deps, action.at).ironic.setPower(move.uuid, 'power on', { due }), refused);
 
 /**
  * Ironic deletes ports, portgroups and traits with the node. Already gone counts as done. A copy that is not needed any more,
@@ -53,13 +53,16 @@ export const unenroll: Perform = async ({ action, move, due, to }, deps) => {
   return null;
 };
 
-/** A verb that does not fit the state, mostly because it is already fulfilled, is 400: the next look shows it. */
-async function verb(call: Promise<void>): Promise<undefined> {
+/**
+ * A verb that does not fit the state, mostly because it is already fulfilled, is 400: the next look shows it. If that shows
+ * the state in which it was asked for, it was no misunderstanding, and a person has to read why.
+ */
+async function verb(call: Promise<void>, refused: Doing['refused']): Promise<undefined> {
   try {
     await call;
-    return undefined;
   } catch (error) {
-    if (error instanceof OpenStackError && error.detail === 'wrong_state') return undefined;
-    throw error;
+    if (!(error instanceof OpenStackError && error.detail === 'wrong_state')) throw error;
+    refused(error.message);
   }
+  return undefined;
 }

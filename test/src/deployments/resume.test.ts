@@ -9,6 +9,7 @@ import { instance, MARK, node } from '../../machines/observations.ts';
 import { NOW, record } from './support.ts';
 
 const ID = record().id;
+const ATTEMPTS = 2;
 const OURS: Marker = { ...MARK, deployment: ID };
 const FAILURE: FailureData = { reason: 'no_valid_host', next: 'stop', message: 'No valid host was found.' };
 const facts = (marker: NodeFacts['marker']): NodeFacts => node({ uuid: 'n-1', marker });
@@ -31,7 +32,7 @@ const result = (place: Place, changes: Partial<StoredResult> = {}): StoredResult
 /** The first node of a deployment, as it is sighted. */
 function first(seen: Sighting | undefined, changes: Partial<StoredDeployment> = {}, reopened = false) {
   const deployment = record({ nodes: record().nodes.slice(0, 1), ...changes });
-  const [item] = itemsOf(deployment, new Map(seen === undefined ? [] : [['n-1', seen]]), reopened);
+  const [item] = itemsOf(deployment, new Map(seen === undefined ? [] : [['n-1', seen]]), reopened, ATTEMPTS);
   if (item === undefined) throw new Error('no item');
   return item;
 }
@@ -84,6 +85,16 @@ describe('after a start, a node', () => {
     expect(first(HOME, back)).toMatchObject({ place: 'back', failure: FAILURE, tries: 2 });
   });
 
+  it('that came home unseen is tried again, unless it has failed as often as it may', () => {
+    const came = (place: Place, attempts: number, failure: FailureData | null) =>
+      first(HOME, { results: [result(place, { attempts, failure })] });
+    expect(came('going_back', 1, FAILURE)).toMatchObject({ place: 'waiting', tries: 1, failure: FAILURE });
+    expect(came('going_back', 2, FAILURE)).toMatchObject({ place: 'back', tries: 2, failure: FAILURE });
+    // The try that was cut off before it touched the node does not count, nor does what people have turned round.
+    expect(came('moving', 2, FAILURE)).toMatchObject({ place: 'waiting', tries: 1 });
+    expect(came('going_back', 2, null)).toMatchObject({ place: 'waiting', tries: 2 });
+  });
+
   it('that is nowhere, or in both without a mark, is looked at closer', () => {
     expect(first(sighting({})).place).toBe('moving');
     expect(first(sighting({ inSource: facts(null), inTarget: facts(null) })).place).toBe('moving');
@@ -115,7 +126,7 @@ describe('the nodes that have moved', () => {
       ['n-2', { ...ARRIVED, inTarget: node({ uuid: 'n-2', marker: null }) }],
     ]);
     const results = [result('moved', { endedAt: NOW }), { ...result('moved', { endedAt: NOW - 5 }), uuid: 'n-2' }];
-    expect(itemsOf(record({ results }), seen, false).map(({ uuid }) => uuid)).toEqual(['n-2', 'n-1']);
+    expect(itemsOf(record({ results }), seen, false, ATTEMPTS).map(({ uuid }) => uuid)).toEqual(['n-2', 'n-1']);
   });
 });
 

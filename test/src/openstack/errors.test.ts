@@ -65,6 +65,11 @@ describe('what a service says', () => {
     expect(classify(service, response.status, said)).toEqual({ kind, detail });
   });
 
+  it('of a verb that a retired node is not fit for is told from a request that is wrong', () => {
+    const said = "The providing operation can't be performed on node b0 because it is retired.";
+    expect(classify('ironic', 400, said)).toEqual({ kind: 'bad_request', detail: 'wrong_state' });
+  });
+
   it('of Neutron is found in its own wrapping', () => {
     const body =
       '{"NeutronError": {"type": "OverQuota", "message": "Quota exceeded for resources: [\'port\'].", "detail": ""}}';

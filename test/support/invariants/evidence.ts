@@ -104,6 +104,8 @@ function contradiction(call: Call, here: NodeSaid | null, there: NodeSaid | null
       return DELETABLE.has(here.provisionState) ? null : `it was ${here.provisionState}`;
     case 'undeploy':
       return BROKEN.has(here.provisionState) ? null : `it was ${here.provisionState}`;
+    case 'stop':
+      return here.retired ? 'it was retired' : null;
     case 'power off':
       return here.instanceUuid === null ? null : `instance ${here.instanceUuid} was on it`;
     default:

@@ -7,6 +7,7 @@ export interface NodeSaid {
   readonly provisionState: string;
   readonly instanceUuid: string | null;
   readonly maintenance: boolean;
+  readonly retired: boolean;
   /** Deployment and epoch in `extra.ephyra`. */
   readonly marker: { readonly deployment: string; readonly epoch: number } | 'invalid' | null;
 }
@@ -163,6 +164,7 @@ function said(node: Json): NodeSaid {
     provisionState: String(node['provision_state']),
     instanceUuid: typeof instance === 'string' ? instance : null,
     maintenance: node['maintenance'] === true,
+    retired: node['retired'] === true,
     marker: markerIn(extra['ephyra']),
   };
 }

@@ -1,4 +1,4 @@
-import type { ProviderRecord } from '../../../src/sandbox/openstack/records.ts';
+import type { NodeRecord, ProviderRecord } from '../../../src/sandbox/openstack/records.ts';
 import type { Reply, Service } from '../../../src/sandbox/openstack/types.ts';
 import { DefinitionsPresent } from '../invariants/definitions.ts';
 import { KEYSTONE_PASSWORD } from './config.ts';
@@ -82,16 +82,25 @@ export class Meddler {
    * Ironic did not take it, as it does while a node moves.
    */
   define(uuid: string, property: string, value: string): boolean {
+    return this.#edit(uuid, `/properties/${property}`, value)?.properties[property] === value;
+  }
+
+  /** As {@link define}: it is to be used no more, or again after all. Ironic takes it of no node that is available. */
+  retire(uuid: string, on: boolean): boolean {
+    return this.#edit(uuid, '/retired', on)?.retired === on;
+  }
+
+  /** The node as it is then; undefined when nobody could try. */
+  #edit(uuid: string, path: string, value: unknown): NodeRecord | undefined {
     const at = this.whereIs(uuid);
     // Who finds it locked tries another day.
-    if (at === null || this.#world.mirror(at).nodes.get(uuid)?.reservation) return false;
+    if (at === null || this.#world.mirror(at).nodes.get(uuid)?.reservation) return undefined;
     this.#world.blamed.add(uuid);
-    const path = `/properties/${property}`;
     const edit = () => void this.request(at, 'ironic', 'PATCH', `/v1/nodes/${uuid}`, [{ op: 'add', path, value }]);
     const watcher = this.#world.invariant(DefinitionsPresent);
     if (watcher === undefined) edit();
     else watcher.whileEdited(uuid, this.#world.mirror(at), edit);
-    return this.#world.mirror(at).nodes.get(uuid)?.properties[property] === value;
+    return this.#world.mirror(at).nodes.get(uuid);
   }
 
   protect(uuid: string): void {

@@ -119,7 +119,9 @@ export function createConductor(host: string, getContext: () => Context): Conduc
     begin(uuid, 'cleaning', target);
     later(uuid, context().settings.delays.clean, (node) => {
       const fault = cleaningFault(node, steps);
-      if (fault === null) end(uuid, { provision_state: target, target_provision_state: null });
+      // What is cleaned of its own accord and retired is not offered again.
+      const state = node.retired ? 'manageable' : target;
+      if (fault === null) end(uuid, { provision_state: state, target_provision_state: null });
       else end(uuid, { provision_state: 'clean failed', target_provision_state: target, last_error: fault });
     });
   }

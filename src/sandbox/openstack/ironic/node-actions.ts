@@ -110,7 +110,11 @@ function provision(call: Call, ident: string, visit: Visit): Answer {
         conductor.manage(uuid);
         break;
       case 'provide':
-        if (node.retired) throw notPossible(target, uuid, node.provision_state);
+        if (node.retired)
+          throw new IronicError(
+            400,
+            `The providing operation can't be performed on node ${uuid} because it is retired.`,
+          );
         conductor.provide(uuid);
         break;
       case 'clean':

@@ -244,6 +244,29 @@ describe('the lock of a node', () => {
   });
 });
 
+describe('a retired node', () => {
+  it('ends in manageable after its instance, and is not provided until it is not retired any more', async () => {
+    const lab = await Lab.open();
+    await available(lab);
+    await lab.clock.advance(60_000);
+    const id = await boot(lab);
+    await lab.clock.advance(30_000);
+    const retire = (value: boolean) =>
+      lab.ironic('PATCH', `/v1/nodes/${NODE}`, [{ op: 'replace', path: '/retired', value }]);
+    expect((await retire(true)).status).toBe(200);
+    await lab.nova('DELETE', `/servers/${id}`);
+    await lab.clock.advance(30_000);
+    expect((await lab.node(NODE)).provision_state).toBe('manageable');
+    const refused = await lab.ironic('PUT', `/v1/nodes/${NODE}/states/provision`, { target: 'provide' });
+    expect([refused.status, fault(refused)]).toEqual([
+      400,
+      `The providing operation can't be performed on node ${NODE} because it is retired.`,
+    ]);
+    await retire(false);
+    expect((await verb(lab, 'provide')).provision_state).toBe('available');
+  });
+});
+
 describe('with no delays at all', () => {
   it('a whole life still takes its steps, each in a turn of its own', async () => {
     const none = {
