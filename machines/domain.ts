@@ -90,6 +90,8 @@ export interface InstanceFacts {
 export interface InstanceRecipe {
   /** Where it ran: ids and names of flavor, image and networks mean something only there. */
   readonly at: ControlPlaneName;
+  /** Of the very instance that the node was claimed with; marks of before 2026-11-29 do not have it. */
+  readonly id?: string | undefined;
   readonly name: string;
   readonly flavor: string | null;
   readonly image: string | null;

@@ -25,6 +25,8 @@ export type Meddling =
   | { readonly do: 'crash machine'; readonly node: number }
   /** The next time that the node is free somewhere, somebody boots on it. */
   | { readonly do: 'boot on node'; readonly node: number }
+  /** What runs on it is deleted, and then somebody boots on it. */
+  | { readonly do: 'replace instance'; readonly node: number }
   | { readonly do: 'application lies'; readonly node: number; readonly forMs: number }
   /** Only where the world keeps its past. */
   | { readonly do: 'replica behind'; readonly at: string; readonly ms: number; readonly forMs: number }
@@ -73,6 +75,11 @@ export function scenarioOf(seed: number): Scenario {
   const racks = racksOf(random.fork('racks'), nodes);
   if (racks.lost !== null && racks.crashes !== null) {
     meddling.push({ atMs: Math.round(racks.crashes * lastsMs), what: { do: 'crash machine', node: racks.lost } });
+  }
+  const replaced = random.fork('replaced');
+  if (trouble > 0 && replaced.chance(0.1)) {
+    const atMs = Math.round(replaced.next() * lastsMs);
+    meddling.push({ atMs, what: { do: 'replace instance', node: replaced.between(1, nodes) } });
   }
   return {
     seed,

@@ -86,6 +86,7 @@ export const KINDS: readonly string[] = [
   'join hangs',
   'crash machine',
   'boot on node',
+  'replace instance',
   'application lies',
   'restart service',
   'disk full',

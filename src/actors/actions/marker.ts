@@ -8,7 +8,7 @@ import { cloudAt } from './deps.ts';
 
 /** Claims the node: the first write, and from then on the record of whose move this is and of what ran here. */
 export const stamp: Perform = async ({ action, move, from, due }, deps) => {
-  const instance = from.instances.find((i) => i.id === from.node?.instanceUuid) ?? from.instances[0];
+  const instance = from.instances.find(({ id }) => id === action.instanceId);
   const marker: Marker = {
     v: 1,
     deployment: move.deployment,
@@ -48,6 +48,7 @@ export function recipeOf(instance: InstanceFacts, move: Pick<Move, 'from'>): Ins
   const own: ReadonlySet<string> = new Set(Object.values(METADATA));
   return {
     at: move.from,
+    id: instance.id,
     name: instance.name,
     flavor: instance.flavorName,
     image: instance.imageId,

@@ -7,6 +7,7 @@ export const MARKER_KEY = 'ephyra';
 
 const recipeSchema = z.object({
   at: z.string().min(1),
+  id: z.string().optional(),
   name: z.string(),
   flavor: z.string().nullable(),
   image: z.string().nullable(),
