@@ -61,7 +61,7 @@ export function foreignInstance(
     'ask',
     `${nameOf(node)} in ${at} is not touched: instance ${instance.name} (${instance.id}) is on it, which was not there ` +
       `when the node was claimed and was not booted by ${move.deployment}.`,
-    `If it is somebody else's, have it deleted or moved elsewhere. If it is to be the node's own, say so in ${at}: ` +
+    `If it is somebody else's, have them delete it. If it is to be the node's own, say so in ${at}: ` +
       `openstack server set ${properties.join(' ')} ${instance.id}. Ephyra goes on from there.`,
   );
 }
