@@ -112,6 +112,8 @@ export interface Marker {
   readonly target: ControlPlaneName;
   readonly role: RoleName;
   readonly instance: InstanceRecipe | null;
+  /** On a node that was claimed where it had arrived: what ran in the source. */
+  readonly home?: InstanceRecipe | undefined;
   /** On a copy: of how many parts it is to consist besides the node. Whoever is shown fewer sees the past, or a gap. */
   readonly parts?: PartCounts | undefined;
 }

@@ -28,6 +28,7 @@ const markerSchema = z.object({
   target: z.string().min(1),
   role: z.string().min(1),
   instance: recipeSchema.nullable(),
+  home: recipeSchema.optional(),
   parts: z.object({ ports: count, portgroups: count, traits: count }).optional(),
 });
 
