@@ -90,6 +90,8 @@ export interface InstanceFacts {
 export interface InstanceRecipe {
   /** Where it ran: ids and names of flavor, image and networks mean something only there. */
   readonly at: ControlPlaneName;
+  /** Of the very instance that the node was claimed with; marks of before 2026-11-29 do not have it. */
+  readonly id?: string | undefined;
   readonly name: string;
   readonly flavor: string | null;
   readonly image: string | null;
@@ -110,6 +112,8 @@ export interface Marker {
   readonly target: ControlPlaneName;
   readonly role: RoleName;
   readonly instance: InstanceRecipe | null;
+  /** On a node that was claimed where it had arrived: what ran in the source. */
+  readonly home?: InstanceRecipe | undefined;
   /** On a copy: of how many parts it is to consist besides the node. Whoever is shown fewer sees the past, or a gap. */
   readonly parts?: PartCounts | undefined;
 }

@@ -1,13 +1,14 @@
 import type { InstanceFacts, Move, NodeFacts, Observation, SideObservation, Want } from '../domain.ts';
-import { METADATA } from '../domain.ts';
 import type { Decision } from './decision.ts';
 import { act, bothNodes, fail, instancesAt, known, MEMBERSHIP, nodesAt, wait } from './decision.ts';
 import type { Memory } from './memory.ts';
 import {
+  bootedByUs,
   brokenDeploy,
   goingAway,
   inert,
   instancesOn,
+  isOwn,
   ours,
   theInstance,
   transitional,
@@ -19,6 +20,7 @@ import {
   cleanFailed,
   deployFailed,
   foreign,
+  foreignInstance,
   instanceFailed,
   instanceGone,
   lockedBy,
@@ -27,6 +29,7 @@ import {
   notMovable,
   retiredReason,
   tooManyInstances,
+  unlessOwn,
 } from './refusals.ts';
 
 /** Enroll, boot, add, verify: the node is only in `to`. */
@@ -40,11 +43,14 @@ export function arrive(seen: Observation, move: Move, to: SideObservation, there
   if (there.marker === null) {
     // Unmarked: we let go of it, or never had it. At home that is all there is to know.
     if (move.to === move.source && memory.removed === true) return markGone('verify', there, move.to);
-    const arrived = running && instance.metadata[METADATA.deployment] === move.deployment;
-    if (move.to === move.source || arrived) return { kind: 'done' };
+    const isOurs = instance !== undefined && bootedByUs(instance, move);
+    if (move.to === move.source || (running && isOurs)) return { kind: 'done' };
+    if (instance !== undefined && !isOurs) return foreignInstance('verify', instance, there, move.to, move);
     return foreign('verify', there, move.to, `it is not marked for ${move.deployment}`);
   }
   if (there.maintenance) return wait(null, maintenanceReason(there, move.to), nodesAt(move.to));
+  const refusal = instance === undefined ? null : unlessOwn('boot', instance, there, move.to, move);
+  if (refusal !== null) return refusal;
   if (running) return serve(move, there, instance, memory);
   if (instance === undefined || atRest(instance)) {
     const outdated = unlessOutdated(to, move.to);
@@ -106,7 +112,7 @@ function bootInstance(
   instances: readonly InstanceFacts[],
   instance: InstanceFacts | undefined,
 ): Decision {
-  const failed = instances.find((i) => i.status === 'ERROR' && !goingAway(i));
+  const failed = instances.find((i) => i.status === 'ERROR' && !goingAway(i) && isOwn(i, there, move.to, move));
   if (failed !== undefined) return failedBoot(seen, move, failed);
   if (instance === undefined) {
     return tooManyInstances(
@@ -138,7 +144,7 @@ function bootInstance(
 
 function failedBoot(seen: Observation, move: Move, failed: InstanceFacts): Decision {
   const message = `Instance ${failed.name} in ${move.to}: ${failed.fault?.trim() || 'ERROR without a reason'}`;
-  if (failed.metadata[METADATA.deployment] !== move.deployment) {
+  if (!bootedByUs(failed, move)) {
     return fail(
       'boot',
       'instance_error',
@@ -211,7 +217,8 @@ function prepareNode(seen: Observation, move: Move, to: SideObservation, there: 
   if (!offered.ok) return offered.decision;
   if (offered.value === null) {
     const why = `Nova of ${move.to} does not offer ${move.name} yet; it looks at its nodes once a minute by default`;
-    return wait('enroll', why, schedulable);
+    // The node as well: somebody else may have been quicker.
+    return wait('enroll', why, schedulable, watch);
   }
   return act('boot', {
     name: 'bootInstance',

@@ -1,9 +1,9 @@
 import type { InstanceFacts, Move, NodeFacts, Observation, SideObservation } from '../domain.ts';
-import { METADATA } from '../domain.ts';
 import type { Decision } from './decision.ts';
 import { act, bothNodes, fail, instancesAt, look, MEMBERSHIP, nodesAt, wait } from './decision.ts';
 import type { Memory } from './memory.ts';
 import {
+  bootedByUs,
   brokenDeploy,
   deletable,
   goingAway,
@@ -26,8 +26,10 @@ import {
   maintenanceReason,
   markGone,
   notMovable,
+  onlyNova,
   retiredReason,
   tooManyInstances,
+  unlessOwn,
 } from './refusals.ts';
 
 /** Claim, remove, stop, release: until the node is at rest in `from` without an instance. Null when it is. */
@@ -44,7 +46,9 @@ export function leave(
 
   if (here.marker === null) return claim(move, here, instance, memory);
   if (here.maintenance) return wait(null, maintenanceReason(here, move.from), nodesAt(move.from));
-  if (instance !== undefined) return leaveInstance(seen, move, here, instance, memory);
+  if (instance !== undefined) {
+    return unlessOwn('stop', instance, here, move.from, move) ?? leaveInstance(seen, move, here, instance, memory);
+  }
   if (found.value.length > 1) {
     return tooManyInstances(
       'release',
@@ -57,8 +61,8 @@ export function leave(
 }
 
 function claim(move: Move, here: NodeFacts, instance: InstanceFacts | undefined, memory: Memory): Decision {
-  const bootedByUs = instance?.metadata[METADATA.deployment] === move.deployment;
-  if (move.from !== move.source && !bootedByUs) {
+  const ours = instance !== undefined && bootedByUs(instance, move);
+  if (move.from !== move.source && !ours) {
     return foreign('claim', here, move.from, `it carries no mark of ${move.deployment}`);
   }
   if (here.maintenance) return inMaintenance(here, move.from);
@@ -73,8 +77,28 @@ function claim(move: Move, here: NodeFacts, instance: InstanceFacts | undefined,
       `${move.name} is ${here.provisionState} in ${move.from}, ${instance ? 'with' : 'without'} an instance; only active nodes with an instance are moved.`,
     );
   }
+  // Of what ran there when it was planned nothing is written down; but an epoch begins with the plan.
+  if (!ours && Date.parse(instance.createdAt) > move.epoch * 1000) {
+    if (memory.removed === true) return markGone('claim', here, move.from);
+    return fail(
+      'claim',
+      'node_not_movable',
+      'stop',
+      `${move.name} runs ${instance.name} (${instance.id}) in ${move.from}, created ${instance.createdAt}, after the node was planned.`,
+      'If that is what it is to run, plan and deploy again. If it is not that new, compare the clocks of Ephyra and Nova.',
+    );
+  }
+  // With this instance it is claimed: only what both say is true.
+  if (here.instanceUuid !== instance.id) {
+    return wait('claim', onlyNova(instance, here, move.from), instancesAt(move.from), nodesAt(move.from));
+  }
   if (here.reservation !== null) return wait('claim', lockedBy(here, move.from), nodesAt(move.from));
-  return act('claim', { name: 'stamp', at: move.from, evidence: [...bothNodes(move), instancesAt(move.from)] });
+  return act('claim', {
+    name: 'stamp',
+    at: move.from,
+    instanceId: instance.id,
+    evidence: [...bothNodes(move), instancesAt(move.from)],
+  });
 }
 
 function leaveInstance(
@@ -115,8 +139,7 @@ function leaveInstance(
     case 'SHUTOFF':
       // Each of the two lists may be behind: only what both say is true.
       if (here.instanceUuid !== instance.id) {
-        const why = `Nova of ${move.from} says that ${instance.name} is on ${move.name}, Ironic does not`;
-        return wait('release', why, watchInstances, nodesAt(move.from));
+        return wait('release', onlyNova(instance, here, move.from), watchInstances, nodesAt(move.from));
       }
       if (instance.taskState !== null) {
         return wait('stop', `instance ${instance.name} is ${instance.status}, ${instance.taskState}`, watchInstances);

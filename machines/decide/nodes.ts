@@ -1,5 +1,5 @@
 import type { InstanceFacts, Move, NodeFacts, Observation, SideObservation, Step } from '../domain.ts';
-import { isMarkOf } from '../domain.ts';
+import { isMarkOf, METADATA } from '../domain.ts';
 import type { Decision } from './decision.ts';
 import { fail, instancesAt, known, look, MEMBERSHIP } from './decision.ts';
 
@@ -63,6 +63,27 @@ export function theInstance(instances: readonly InstanceFacts[], node: NodeFacts
   const onIt = instances.find((instance) => instance.id === node.instanceUuid);
   if (onIt !== undefined) return onIt;
   return instances.length === 1 ? instances[0] : undefined;
+}
+
+/** Booted by this deployment, for this very node. */
+export const bootedByUs = ({ metadata }: InstanceFacts, move: Move): boolean =>
+  metadata[METADATA.deployment] === move.deployment && metadata[METADATA.node] === move.uuid;
+
+/** What the deployment may stop, delete and bring into the application: what the node was claimed with, and what it has booted. */
+export const isOwn = (instance: InstanceFacts, node: NodeFacts, at: string, move: Move): boolean =>
+  bootedByUs(instance, move) || isClaimed(instance, node, at);
+
+/** The instance that was on the node when it was claimed. */
+function isClaimed(instance: InstanceFacts, { marker }: NodeFacts, at: string): boolean {
+  const claimed = marker === null || marker === 'invalid' ? null : marker.instance;
+  if (claimed === null || claimed.at !== at) return false;
+  if (claimed.id !== undefined) return claimed.id === instance.id;
+  // A mark without an id, of an older Ephyra: nobody else's has the same name, image, flavor and addresses.
+  const { name, flavor, image, addresses } = claimed;
+  const same = name === instance.name && flavor === instance.flavorName && image === instance.imageId;
+  return (
+    same && addresses.length === instance.addresses.length && addresses.every((it) => instance.addresses.includes(it))
+  );
 }
 
 /** Null when the application positively does not count on the node; else the decision that finds out or gives up. */

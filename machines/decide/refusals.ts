@@ -1,7 +1,8 @@
-import type { Move, NodeFacts, Step } from '../domain.ts';
+import type { InstanceFacts, Move, NodeFacts, Step } from '../domain.ts';
+import { METADATA } from '../domain.ts';
 import type { Decision, Trouble } from './decision.ts';
-import { fail } from './decision.ts';
-import { nameOf, ours } from './nodes.ts';
+import { fail, instancesAt, nodesAt, wait } from './decision.ts';
+import { goingAway, isOwn, nameOf, ours } from './nodes.ts';
 
 /** Null when the node is unmarked or ours; else the refusal (invariant 5). */
 export function refuseForeign(node: NodeFacts, at: string, move: Move): Decision | null {
@@ -21,6 +22,47 @@ export function foreign(step: Step, node: NodeFacts, at: string, why: string): D
     'ask',
     `${nameOf(node)} in ${at} is not touched: ${why}.`,
     'Finish or abort the deployment that it belongs to, or remove extra.ephyra by hand when that deployment is dead.',
+  );
+}
+
+/** Null when the instance is the deployment's own. One of somebody else is never touched, and holds the node where it is. */
+export function unlessOwn(
+  step: Step,
+  instance: InstanceFacts,
+  node: NodeFacts,
+  at: string,
+  move: Move,
+): Decision | null {
+  if (isOwn(instance, node, at, move)) return null;
+  const watch = [instancesAt(at), nodesAt(at)];
+  if (goingAway(instance)) return wait(null, `Nova deletes instance ${instance.name} in ${at}`, ...watch);
+  // One of the two lists may be behind. What is in ERROR stays so.
+  if (node.instanceUuid !== instance.id && instance.status !== 'ERROR')
+    return wait(null, onlyNova(instance, node, at), ...watch);
+  return foreignInstance(step, instance, node, at, move);
+}
+
+export const onlyNova = (instance: InstanceFacts, node: NodeFacts, at: string): string =>
+  `Nova of ${at} says that ${instance.name} is on ${nameOf(node)}, Ironic does not`;
+
+/** An instance that was not there when the node was claimed, and that this deployment has not booted. */
+export function foreignInstance(
+  step: Step,
+  instance: InstanceFacts,
+  node: NodeFacts,
+  at: string,
+  move: Move,
+): Decision {
+  const own = { [METADATA.deployment]: move.deployment, [METADATA.node]: node.uuid, [METADATA.role]: move.role };
+  const properties = Object.entries(own).map(([key, value]) => `--property ${key}=${value}`);
+  return fail(
+    step,
+    'node_foreign',
+    'ask',
+    `${nameOf(node)} in ${at} is not touched: instance ${instance.name} (${instance.id}) is on it, which was not there ` +
+      `when the node was claimed and was not booted by ${move.deployment}.`,
+    `If it is somebody else's, have them delete it. If it is to be the node's own, say so in ${at}: ` +
+      `openstack server set ${properties.join(' ')} ${instance.id}. Ephyra goes on from there.`,
   );
 }
 

@@ -3,11 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { decide } from '../../machines/decide/decide.ts';
 import type { Action, Decision } from '../../machines/decide/decision.ts';
 import { ACTIONS, DESTRUCTIVE, EFFECTS } from '../../machines/decide/decision.ts';
-import type { Move, Observation, Want } from '../../machines/domain.ts';
-import { STEPS } from '../../machines/domain.ts';
+import type { Move, NodeFacts, Observation, Seen, Want } from '../../machines/domain.ts';
+import { METADATA, STEPS } from '../../machines/domain.ts';
 import {
   absent,
   BACK,
+  BOOTED,
   FORWARD,
   instance,
   MARK,
@@ -174,6 +175,38 @@ describe('decide, whatever is seen', () => {
     });
   });
 
+  it('never stops, deletes or starts an instance that is somebody else’s, nor brings it into the application', () => {
+    const done = new Set<string>();
+    always((decision, seen, move) => {
+      const action = acts(decision);
+      if (action?.instanceId === undefined || action.name === 'stamp') return;
+      done.add(action.name);
+      const there = seen.sides[action.at];
+      const found = there?.instances.is === 'present' ? there.instances.value : [];
+      const own = found.some(
+        ({ id, metadata }) =>
+          id === action.instanceId &&
+          ((metadata[METADATA.deployment] === move.deployment && metadata[METADATA.node] === UUID) ||
+            claimedWith(there?.node, action.at) === id),
+      );
+      expect(own, JSON.stringify({ decision, seen })).toBe(true);
+    });
+    expect([...done].sort()).toEqual(['addMember', 'deleteInstance', 'settle', 'startInstance', 'stopInstance']);
+  });
+
+  it('claims a node with the instance that both clouds’ services name, and that is no newer than the plan', () => {
+    always((decision, seen, move) => {
+      const action = acts(decision);
+      if (action?.name !== 'stamp') return;
+      const there = seen.sides[action.at];
+      expect(there?.node).toMatchObject({ value: { instanceUuid: action.instanceId } });
+      const found = there?.instances.is === 'present' ? there.instances.value : [];
+      const claimed = found.find(({ id }) => id === action.instanceId);
+      const ours = claimed?.metadata[METADATA.deployment] === move.deployment;
+      if (!ours) expect(Date.parse(claimed?.createdAt ?? '')).toBeLessThanOrEqual(move.epoch * 1000);
+    });
+  });
+
   it('writes nothing but the mark to a node that is not marked', () => {
     always((decision, seen) => {
       const action = acts(decision);
@@ -239,7 +272,7 @@ describe('decide, whatever is seen', () => {
     fc.assert(
       fc.property(observations, memories, (make, memory) => {
         const there = decide(make(FORWARD), FORWARD, memory);
-        const home = decide(make(BACK), BACK, memory);
+        const home = decide(claimedIn('cp2', make(BACK)), BACK, memory);
         const swap = (text: string) => text.replaceAll(/cp[12]/g, (name) => (name === 'cp1' ? 'cp2' : 'cp1'));
         // Unmarked nodes differ: forward they are claimed or foreign, on the way back they may be home already.
         const unmarked = Object.values(make(FORWARD).sides).some(
@@ -256,11 +289,25 @@ describe('decide, whatever is seen', () => {
   });
 });
 
+/** The instance with which the node was claimed there, as its mark says. */
+function claimedWith(node: Seen<NodeFacts> | undefined, at: string): string | undefined {
+  const mark = node?.is === 'present' ? node.value.marker : null;
+  const claimed = mark === null || mark === 'invalid' ? null : mark.instance;
+  return claimed?.at === at ? claimed.id : undefined;
+}
+
+/** The same, but that its nodes were claimed in another control plane. */
+function claimedIn(at: string, seen: Observation): Observation {
+  const text = JSON.stringify(seen).replaceAll('"instance":{"at":"cp1"', `"instance":{"at":"${at}"`);
+  return JSON.parse(text) as Observation;
+}
+
 describe('decide along the way', () => {
   const marked = (changes: Parameters<typeof node>[0]) => present(node(changes));
   const released = marked({ provisionState: 'available', instanceUuid: null, powerState: 'power off' });
   const inert = marked({ provisionState: 'enroll', instanceUuid: null, powerState: null });
   const running = { node: marked({}), instances: present([instance()]) };
+  const booted = { node: marked({}), instances: present([instance(BOOTED)]) };
 
   const CASES: readonly (readonly [string, Observation, string, Parameters<typeof decide>[2]?])[] = [
     [
@@ -311,9 +358,9 @@ describe('decide along the way', () => {
       observation(side(), side({ node: released, schedulable: present(true as const) })),
       'bootInstance',
     ],
-    ['a running instance is added to the application', observation(side(), side(running)), 'addMember'],
-    ['an added one is verified', observation(side(), side(running)), 'settle', { added: true }],
-    ['a verified one is let go', observation(side(), side(running)), 'letGo', { added: true, verified: true }],
+    ['a running instance is added to the application', observation(side(), side(booted)), 'addMember'],
+    ['an added one is verified', observation(side(), side(booted)), 'settle', { added: true }],
+    ['a verified one is let go', observation(side(), side(booted)), 'letGo', { added: true, verified: true }],
   ];
   for (const [name, seen, action, memory] of CASES) {
     it(name, () => {
@@ -325,7 +372,7 @@ describe('decide along the way', () => {
   it('is done with an unmarked running node of this deployment', () => {
     const there = side({
       node: present(node({ marker: null })),
-      instances: present([instance({ metadata: { ephyra_deployment: 'd-1' } })]),
+      instances: present([instance(BOOTED)]),
     });
     expect(decide(observation(side(), there), FORWARD)).toEqual({ kind: 'done' });
   });
@@ -420,7 +467,7 @@ describe('decide along the way', () => {
 
   it('mends what went wrong, and says what it was', () => {
     const at = (there: Parameters<typeof side>[0]) => acts(decide(observation(side(), side(there)), FORWARD));
-    const ERROR = instance({ status: 'ERROR', fault: 'No valid host', metadata: { ephyra_deployment: 'd-1' } });
+    const ERROR = instance({ status: 'ERROR', fault: 'No valid host', ...BOOTED });
     expect(at({ node: released, instances: present([ERROR]) })).toMatchObject({
       name: 'deleteInstance',
       trouble: { reason: 'instance_error' },
@@ -458,7 +505,7 @@ describe('decide along the way', () => {
   });
 
   it('starts what is shut off in the target', () => {
-    const there = side({ ...running, instances: present([instance({ status: 'SHUTOFF' })]) });
+    const there = side({ ...running, instances: present([instance({ status: 'SHUTOFF', ...BOOTED })]) });
     expect(acts(decide(observation(side(), there), FORWARD))?.name).toBe('startInstance');
   });
 
@@ -466,7 +513,94 @@ describe('decide along the way', () => {
     const there = side({ node: released, instances: present([instance({ status: 'ERROR' })]) });
     expect(decide(observation(absentSide(), there), FORWARD)).toMatchObject({
       kind: 'fail',
+      failure: { reason: 'node_foreign', next: 'ask' },
+    });
+    const home = side({ ...running, instances: present([instance({ status: 'ERROR' })]) });
+    expect(decide(observation(absentSide(), home, {}, BACK), BACK)).toMatchObject({
+      kind: 'fail',
       failure: { reason: 'instance_error', next: 'ask' },
+    });
+  });
+
+  describe('an instance of somebody else on a marked node', () => {
+    const STRANGER = instance({ id: 'i-9', name: 'somebody-else', createdAt: '1970-01-01T00:00:20Z' });
+    const occupied = { node: marked({ instanceUuid: 'i-9' }), instances: present([STRANGER]) };
+    const refused = (decision: Decision) => {
+      expect(decision).toMatchObject({ kind: 'fail', failure: { reason: 'node_foreign', next: 'ask' } });
+      const { message, remedy } = decision.kind === 'fail' ? decision.failure : {};
+      expect(message).toContain('somebody-else (i-9)');
+      expect(remedy).toContain(
+        `openstack server set --property ephyra_deployment=d-1 --property ephyra_node=${UUID} --property ephyra_role=hadoop-worker i-9`,
+      );
+    };
+
+    it('holds the node where it is, whatever it is doing, and whatever the application says', () => {
+      for (const status of ['ACTIVE', 'SHUTOFF', 'ERROR', 'BUILD', 'PAUSED']) {
+        const there = { ...occupied, instances: present([{ ...STRANGER, status }]) };
+        for (const membership of [present('in' as const), present('out' as const), unknown, unlooked]) {
+          const memory = { removed: true, added: true, verified: true };
+          refused(decide(observation(side(there), side(), { membership }), FORWARD, memory));
+          refused(decide(observation(side(), side(there), { membership }), FORWARD, memory));
+          refused(decide(observation(side(there), side(), { membership }, BACK), BACK, memory));
+          refused(decide(observation(side(), side(there), { membership }, BACK), BACK, memory));
+          refused(decide(observation(side(there), side({ node: inert }), { membership }), FORWARD, memory));
+        }
+      }
+    });
+
+    it('is seen beside a boot of ours that failed', () => {
+      const failed = instance({ id: 'i-2', status: 'ERROR', nodeUuid: null, ...BOOTED });
+      refused(decide(observation(side(), side({ ...occupied, instances: present([failed, STRANGER]) })), FORWARD));
+    });
+
+    it('is waited for while it goes away, and while only one of the two services knows of it', () => {
+      const going = { ...occupied, instances: present([{ ...STRANGER, taskState: 'deleting' }]) };
+      const onlyNova = { ...occupied, node: released };
+      for (const there of [going, onlyNova]) {
+        expect(decide(observation(side(there), side()), FORWARD, { removed: true }).kind).toBe('wait');
+        expect(decide(observation(side(), side(there)), FORWARD).kind).toBe('wait');
+      }
+    });
+
+    it('is the node’s own once a person has said so', () => {
+      const said = { ...occupied, instances: present([{ ...STRANGER, ...BOOTED }]) };
+      expect(acts(decide(observation(side(), side(said)), FORWARD))?.name).toBe('addMember');
+      expect(acts(decide(observation(side(said), side()), FORWARD, { removed: true }))?.name).toBe('stopInstance');
+    });
+
+    it('is told on an unmarked node in the target, too', () => {
+      const there = { ...occupied, node: present(node({ marker: null, instanceUuid: 'i-9' })) };
+      refused(decide(observation(side(), side(there)), FORWARD));
+    });
+
+    it('is not claimed in place of what was there when the node was planned', () => {
+      const there = { ...occupied, node: present(node({ marker: null, instanceUuid: 'i-9' })) };
+      const seen = observation(side(there), side());
+      expect(decide(seen, FORWARD)).toMatchObject({
+        kind: 'fail',
+        failure: { reason: 'node_not_movable', next: 'stop', message: expect.stringContaining('somebody-else (i-9)') },
+      });
+      expect(decide(seen, FORWARD, { removed: true })).toMatchObject({ failure: { reason: 'node_foreign' } });
+    });
+
+    it('is known under a mark of an older Ephyra by all that the mark says of what was claimed', () => {
+      const { id: _, ...old } = MARK.instance as NonNullable<typeof MARK.instance>;
+      const there = (changes: Parameters<typeof instance>[0]) => ({
+        node: marked({ marker: { ...MARK, instance: old }, instanceUuid: 'i-9' }),
+        instances: present([instance({ id: 'i-9', ...changes })]),
+      });
+      const next = (changes: Parameters<typeof instance>[0]) =>
+        decide(observation(side(there(changes)), side()), FORWARD, { removed: true });
+      expect(acts(next({}))?.name).toBe('stopInstance');
+      for (const other of [
+        { name: 'somebody-else' },
+        { imageId: 'image-9' },
+        { flavorName: 'bm.other' },
+        { addresses: ['10.1.0.99'] },
+        { addresses: [] },
+      ]) {
+        expect(next(other), JSON.stringify(other)).toMatchObject({ failure: { reason: 'node_foreign' } });
+      }
     });
   });
 });

@@ -33,6 +33,7 @@ export const MARK: Marker = {
   role: 'hadoop-worker',
   instance: {
     at: 'cp1',
+    id: 'i-1',
     name: 'worker-01',
     flavor: 'bm.worker',
     image: 'image-1',
@@ -80,11 +81,14 @@ export function instance(changes: Partial<InstanceFacts> = {}): InstanceFacts {
     imageId: 'image-1',
     keyName: 'ops',
     configDrive: false,
-    createdAt: '2026-11-22T12:00:00Z',
+    createdAt: '1970-01-01T00:00:05Z',
     fault: null,
     ...changes,
   };
 }
+
+/** What an instance is that d-1 has booted for the node. */
+export const BOOTED = { metadata: { [METADATA.deployment]: 'd-1', [METADATA.node]: UUID } } as const;
 
 export const present = <T>(value: T): Seen<T> => ({ is: 'present', value, at: 1 });
 export const absent = { is: 'absent', at: 1 } as const;
@@ -146,7 +150,7 @@ const nodes: fc.Arbitrary<NodeFacts> = fc
       fc.constantFrom<string>(...STATES),
     ),
     powerState: mostly<string | null>('power on', 'power off', 'error', null),
-    instanceUuid: fc.constantFrom('i-1', 'i-1', null, null, 'i-2'),
+    instanceUuid: fc.constantFrom('i-1', 'i-1', 'i-1', null, null, 'i-2'),
     maintenance: mostly(false, true),
     protected: mostly(false, true),
     retired: mostly(false, true),
@@ -155,6 +159,7 @@ const nodes: fc.Arbitrary<NodeFacts> = fc
     resourceClass: mostly<string | null>('bm-worker', null),
     marker: mostly<NodeFacts['marker']>(
       MARK,
+      null,
       null,
       null,
       'invalid',
@@ -187,9 +192,11 @@ const instances: fc.Arbitrary<InstanceFacts> = fc
     addresses: mostly<string[]>(['10.1.0.11'], []),
     metadata: fc.constantFrom<Record<string, string>>(
       {},
-      { [METADATA.deployment]: 'd-1' },
-      { [METADATA.deployment]: 'd-other' },
+      BOOTED.metadata,
+      { ...BOOTED.metadata, [METADATA.node]: 'n-other' },
+      { ...BOOTED.metadata, [METADATA.deployment]: 'd-other' },
     ),
+    createdAt: mostly('1970-01-01T00:00:05Z', '1970-01-01T00:00:08Z'),
     fault: fc.constantFrom(null, 'No valid host was found.'),
   })
   .map(instance);

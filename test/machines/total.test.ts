@@ -12,7 +12,7 @@ import type {
   Seen,
   SideObservation,
 } from '../../machines/domain.ts';
-import { absent, BACK, FORWARD, instance, MARK, node, present, unknown, unlooked } from './observations.ts';
+import { absent, BACK, BOOTED, FORWARD, instance, MARK, node, present, unknown, unlooked } from './observations.ts';
 
 /** Each kind of answer, and each value that makes a difference: all combinations of them are asked. */
 const STATES = [
@@ -56,11 +56,12 @@ const NODES: readonly Seen<NodeFacts>[] = [
     ),
   ),
 ];
-const ours = { metadata: { ephyra_deployment: 'd-1', ephyra_node: node().uuid } };
+const ours = BOOTED;
 const INSTANCES: readonly Seen<readonly InstanceFacts[]>[] = [
   ...NOT_SEEN,
   present([instance()]),
   present([instance({ status: 'SHUTOFF' })]),
+  present([instance(ours)]),
   present([instance({ status: 'BUILD', taskState: 'spawning', ...ours })]),
   present([instance({ status: 'ERROR', fault: 'No valid host was found.', ...ours })]),
   present([instance({ status: 'ERROR' })]),
@@ -153,6 +154,10 @@ function wrong(decision: Decision, seen: Observation, move: Move): string | null
       ? 'unenroll in service'
       : null;
   }
+  const instances = here.instances.is === 'present' ? here.instances.value : [];
+  const instance = instances.find(({ id }) => id === decision.action.instanceId);
+  const claimed = marker.instance?.at === at && marker.instance.id === instance?.id;
+  if (instance !== undefined && !claimed && instance.metadata !== ours.metadata) return `${name} of somebody else's`;
   const isOut = seen.membership.is === 'present' && seen.membership.value === 'out';
   return isOut ? null : `${name} while the application says ${JSON.stringify(seen.membership)}`;
 }

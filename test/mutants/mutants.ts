@@ -109,6 +109,20 @@ export const MUTANTS: readonly Mutant[] = [
     replace: 'if (node.marker.epoch > Number.MAX_SAFE_INTEGER) {',
     foundBy: [FOREIGN],
   },
+  {
+    name: 'whatever runs on a claimed node is the node’s own',
+    file: 'machines/decide/refusals.ts',
+    find: 'if (isOwn(instance, node, at, move)) return null;',
+    replace: 'if (isOwn(instance, node, at, move) || node.marker !== null) return null;',
+    foundBy: [FOREIGN],
+  },
+  {
+    name: 'a node is claimed with whatever runs there when its turn comes',
+    file: 'machines/decide/leave.ts',
+    find: 'if (!ours && Date.parse(instance.createdAt) > move.epoch * 1000) {',
+    replace: 'if (!ours && Date.parse(instance.createdAt) > Number.MAX_SAFE_INTEGER) {',
+    foundBy: [FOREIGN],
+  },
   // --- actors
   {
     name: 'evidence may be ten minutes old',

@@ -87,6 +87,7 @@ const meddlings = (node: number, at: string): readonly Meddling[] => [
   { do: 'protect', node },
   { do: 'crash machine', node },
   { do: 'boot on node', node },
+  { do: 'replace instance', node },
   { do: 'application silent', forMs: 20_000 },
   { do: 'application unhealthy', forMs: 20_000 },
   { do: 'restart service', at, service: 'ironic', forMs: 3_000 },

@@ -179,6 +179,33 @@ describe('stop and abort', () => {
     for (const uuid of world.roles.keys()) expect(world.mirror('cp1').instanceOn(uuid)?.status).toBe('ACTIVE');
   });
 
+  for (const when of ['is on its way', 'has arrived'] as const) {
+    it(`abort boots what ran in the source, not what the file says, when the node ${when}`, async () => {
+      const world = new World({ nodes: 1, masters: 0, deployment: { canary: 0 } });
+      for (const { boot } of world.config.roles as readonly { boot: Record<string, object> }[]) {
+        boot['cp1'] = { ...boot['cp1'], keyPair: null };
+        boot['cp2'] = { ...boot['cp2'], metadata: { role: 'another', plane: 'cp2' } };
+      }
+      const uuid = world.uuid('node-01');
+      const inSource = () => {
+        const { name, keyName, imageId, flavor, networkIds, metadata } = world.mirror('cp1').instanceOn(uuid) ?? {};
+        const own = Object.entries(metadata ?? {}).filter(([key]) => !key.startsWith('ephyra_'));
+        return { name, keyName, imageId, flavor, networkIds, metadata: Object.fromEntries(own) };
+      };
+      const ran = inSource();
+      expect(ran).toMatchObject({ keyName: 'ops', metadata: { role: 'hadoop-worker' } });
+      await world.start();
+      await begin(world);
+      const there = () => world.mirror('cp2').instanceOn(uuid);
+      await world.until(() => (when === 'has arrived' ? hasEnded(world) : there() !== undefined));
+      expect(there()?.metadata).toMatchObject({ role: 'another', plane: 'cp2' });
+      await insist(world, (ephyra) => ephyra.abort({ by: ALICE }));
+      await world.until(() => hasEnded(world));
+      expect(world.record?.state).toBe('rolled_back');
+      expect(inSource()).toEqual(ran);
+    });
+  }
+
   it('abort is refused once another deployment has been built upon it', async () => {
     const world = await started();
     await play(world, { key: 'there' });

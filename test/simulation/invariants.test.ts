@@ -262,6 +262,24 @@ describe('each invariant finds what breaks it', () => {
     expect(unmarked?.what).toContain('it bears no mark');
   });
 
+  it('foreign nodes untouched: somebody else’s instance on a node that is claimed', async () => {
+    const violation = await broken(
+      async (world) => {
+        const meddler = new Meddler(world);
+        const uuid = uuidOf(world);
+        meddler.instance(uuid, 'delete');
+        await world.until(() => meddler.boot(uuid));
+        await world.until(() => world.mirror('cp1').running(uuid) !== null);
+        const bad = rogue(world);
+        await bad.login('cp1');
+        await bad.nova('cp1', 'POST', `/v2.1/servers/${instanceOf(world)}/action`, { 'os-stop': null });
+      },
+      { invariants: (await import('../support/invariants/index.ts')).allInvariants.slice(5, 6) },
+    );
+    expect(violation?.invariant).toBe('foreign nodes untouched');
+    expect(violation?.what).toContain("is somebody else's");
+  });
+
   it('roles whole at the end: completed, and a node is missing', async () => {
     const world = new World({ nodes: 2, masters: 0 });
     await world.start();

@@ -25,6 +25,18 @@ type Deeds = { readonly [K in Meddling['do']]: (scene: Scene<Of<K>>) => void };
 
 const MARK = { v: 1, deployment: '', epoch: 1, source: 'cp1', target: 'cp2', role: 'hadoop-worker', instance: null };
 
+/** Now, or the next time that Placement has it free: whoever is quicker has it. */
+function bootOnNode({ world, meddler, uuid }: Pick<Scene<Meddling>, 'world' | 'meddler' | 'uuid'>): void {
+  if (meddler.boot(uuid)) return;
+  const stops = world.planes.map((plane) =>
+    plane.onChange(({ kind, uuid: changed, after }) => {
+      if (kind !== 'provider.reserved' || changed !== uuid || after?.['reserved'] !== 0) return;
+      for (const stop of stops) stop();
+      world.time.after(0, () => void meddler.boot(uuid));
+    }),
+  );
+}
+
 const DEEDS: Deeds = {
   maintenance({ meddler, uuid, what, later }) {
     meddler.maintenance(uuid, what.at, true);
@@ -103,16 +115,10 @@ const DEEDS: Deeds = {
     later(what.forMs, () => world.application.goOn(uuid));
   },
   'crash machine': ({ meddler, uuid }) => meddler.crash(uuid),
-  'boot on node'({ world, meddler, uuid }) {
-    if (meddler.boot(uuid)) return;
-    const stops = world.planes.map((plane) =>
-      plane.onChange(({ kind, uuid: changed, after }) => {
-        // Placement has it free: whoever is quicker has it.
-        if (kind !== 'provider.reserved' || changed !== uuid || after?.['reserved'] !== 0) return;
-        for (const stop of stops) stop();
-        world.time.after(0, () => void meddler.boot(uuid));
-      }),
-    );
+  'boot on node': bootOnNode,
+  'replace instance'(scene) {
+    scene.meddler.instance(scene.uuid, 'delete');
+    bootOnNode(scene);
   },
   'application lies'({ world, uuid, what, later }) {
     world.blamed.add(uuid);

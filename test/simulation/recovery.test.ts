@@ -150,15 +150,10 @@ describe('what only the marks know', () => {
   it('of two deployments is asked about each, and one moves at a time', async () => {
     const { world, id } = await halfWay();
     const other = 'd-20261101-000001';
-    const mark = {
-      v: 1,
-      deployment: other,
-      epoch: 5,
-      source: 'cp1',
-      target: 'cp2',
-      role: 'hadoop-worker',
-      instance: null,
-    };
+    const claimed = world.mirror('cp1').instanceOn(world.uuid('node-03'));
+    const unsaid = { flavor: null, image: null, networks: [], keyName: null, metadata: {}, addresses: [] };
+    const instance = { at: 'cp1', id: claimed?.id, name: claimed?.name, configDrive: false, ...unsaid };
+    const mark = { v: 1, deployment: other, epoch: 5, source: 'cp1', target: 'cp2', role: 'hadoop-worker', instance };
     new Meddler(world).mark(world.uuid('node-03'), mark);
     await world.start();
     await asked(world);

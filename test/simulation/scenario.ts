@@ -26,6 +26,8 @@ export type Meddling =
   | { readonly do: 'crash machine'; readonly node: number }
   /** The next time that the node is free somewhere, somebody boots on it. */
   | { readonly do: 'boot on node'; readonly node: number }
+  /** What runs on it is deleted, and then somebody boots on it. */
+  | { readonly do: 'replace instance'; readonly node: number }
   | { readonly do: 'application lies'; readonly node: number; readonly forMs: number }
   /** Only where the world keeps its past. */
   | { readonly do: 'replica behind'; readonly at: string; readonly ms: number; readonly forMs: number }
@@ -80,6 +82,11 @@ export function scenarioOf(seed: number): Scenario {
   if (trouble > 0 && retiring.chance(0.1)) {
     const what = { do: 'retire', node: retiring.between(1, nodes), forMs: retiring.pick([60_000, 3_600_000]) } as const;
     meddling.push({ atMs: retiring.between(0, Math.round(lastsMs)), what });
+  }
+  const replaced = random.fork('replaced');
+  if (trouble > 0 && replaced.chance(0.1)) {
+    const atMs = Math.round(replaced.next() * lastsMs);
+    meddling.push({ atMs, what: { do: 'replace instance', node: replaced.between(1, nodes) } });
   }
   return {
     seed,

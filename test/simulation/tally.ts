@@ -87,6 +87,7 @@ export const KINDS: readonly string[] = [
   'join hangs',
   'crash machine',
   'boot on node',
+  'replace instance',
   'application lies',
   'application names nobody',
   'restart service',

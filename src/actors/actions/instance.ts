@@ -3,6 +3,7 @@ import { METADATA } from '../../../machines/domain.ts';
 import { Failure } from '../../../machines/errors.ts';
 import type { BootSpec } from '../../config/types.ts';
 import { OpenStackError } from '../../openstack/errors.ts';
+import { keepRan } from '../../openstack/nova/ran.ts';
 import type { CreateServer } from '../../openstack/nova/schema.ts';
 import { markerOf } from '../application.ts';
 import type { NamedKind } from '../catalogue.ts';
@@ -66,8 +67,11 @@ export async function serverBody(
   spec: BootSpec,
   marker: Marker | null,
 ): Promise<CreateServer> {
-  const recipe = marker?.instance ?? null;
-  const known: Partial<InstanceRecipe> = recipe !== null && recipe.at === at ? recipe : {};
+  const ran = [marker?.instance, marker?.home].filter((one): one is InstanceRecipe => one != null);
+  const here = ran.find((one) => one.at === at);
+  const known: Partial<InstanceRecipe> = here ?? {};
+  const recipe = here ?? ran[0];
+  const inSource = at === move.target ? ran.find((one) => one.at === move.source) : undefined;
   const idsOf = (kind: NamedKind, names: readonly string[]) =>
     Promise.all(names.map((name) => catalogue.idOf(at, kind, name)));
   const ids = (kind: NamedKind, ran: readonly (string | null | undefined)[], role: readonly string[]) => {
@@ -99,6 +103,7 @@ export async function serverBody(
       metadata: {
         ...recipe?.metadata,
         ...spec.metadata,
+        ...(inSource === undefined ? {} : keepRan(inSource, spec.metadata)),
         [METADATA.deployment]: move.deployment,
         [METADATA.node]: move.uuid,
         [METADATA.role]: move.role,

@@ -1,14 +1,16 @@
+import { bootedByUs } from '../../../machines/decide/nodes.ts';
 import type { InstanceFacts, InstanceRecipe, Marker, Move } from '../../../machines/domain.ts';
-import { METADATA } from '../../../machines/domain.ts';
 import { Failure } from '../../../machines/errors.ts';
 import { OpenStackError } from '../../openstack/errors.ts';
 import { MARKER_KEY, toNodeFacts } from '../../openstack/ironic/facts.ts';
+import { ranBefore, withoutOwn } from '../../openstack/nova/ran.ts';
 import type { Perform } from './deps.ts';
 import { cloudAt } from './deps.ts';
 
 /** Claims the node: the first write, and from then on the record of whose move this is and of what ran here. */
 export const stamp: Perform = async ({ action, move, from, due }, deps) => {
-  const instance = from.instances.find((i) => i.id === from.node?.instanceUuid) ?? from.instances[0];
+  const instance = from.instances.find(({ id }) => id === action.instanceId);
+  const home = instance !== undefined && bootedByUs(instance, move) ? ranBefore(instance) : null;
   const marker: Marker = {
     v: 1,
     deployment: move.deployment,
@@ -17,6 +19,7 @@ export const stamp: Perform = async ({ action, move, from, due }, deps) => {
     target: move.target,
     role: move.role,
     instance: instance === undefined ? null : recipeOf(instance, move),
+    ...(home === null ? {} : { home }),
   };
   const claim = { op: 'add', path: `/extra/${MARKER_KEY}`, value: marker } as const;
   const patched = await cloudAt(deps, action.at).ironic.patchNode(move.uuid, [claim], { due });
@@ -45,16 +48,16 @@ export const letGo: Perform = async ({ action, move, due }, deps) => {
 };
 
 export function recipeOf(instance: InstanceFacts, move: Pick<Move, 'from'>): InstanceRecipe {
-  const own: ReadonlySet<string> = new Set(Object.values(METADATA));
   return {
     at: move.from,
+    id: instance.id,
     name: instance.name,
     flavor: instance.flavorName,
     image: instance.imageId,
     networks: instance.networks,
     keyName: instance.keyName,
     configDrive: instance.configDrive,
-    metadata: Object.fromEntries(Object.entries(instance.metadata).filter(([key]) => !own.has(key))),
+    metadata: withoutOwn(instance.metadata),
     addresses: instance.addresses,
   };
 }

@@ -7,6 +7,7 @@ export const MARKER_KEY = 'ephyra';
 
 const recipeSchema = z.object({
   at: z.string().min(1),
+  id: z.string().optional(),
   name: z.string(),
   flavor: z.string().nullable(),
   image: z.string().nullable(),
@@ -27,6 +28,7 @@ const markerSchema = z.object({
   target: z.string().min(1),
   role: z.string().min(1),
   instance: recipeSchema.nullable(),
+  home: recipeSchema.optional(),
   parts: z.object({ ports: count, portgroups: count, traits: count }).optional(),
 });
 

@@ -110,10 +110,14 @@ function enrol({ number, role, rack, bonded }: Required<SeedNode>, context: Cont
   return uuid;
 }
 
+/** So long what is there from the beginning has been running. */
+const DAY_MS = 24 * 3_600_000;
+
 function boot(uuid: string, role: Role, context: Context): void {
   const { world, clock, identity } = context;
   const { flavors, images, networks } = world.catalogue;
   const now = clock.now();
+  const booted = now - DAY_MS;
   const flavor = [...flavors.values()].find(({ name }) => name === `bm.${role}`);
   const image = [...images.values()][0];
   const node = world.tables.nodes.get(uuid);
@@ -152,12 +156,12 @@ function boot(uuid: string, role: Role, context: Context): void {
     pinned: uuid,
     fault: null,
     number: world.nextSerial(),
-    createdAt: now,
-    updatedAt: now,
-    launchedAt: now,
+    createdAt: booted,
+    updatedAt: booted,
+    launchedAt: booted,
     terminatedAt: null,
     addresses: {},
-    actions: [{ action: 'create', request_id: `req-${context.ids()}`, start_time: now, updated_at: now }],
+    actions: [{ action: 'create', request_id: `req-${context.ids()}`, start_time: booted, updated_at: booted }],
     purged: false,
   };
   const addresses = connectNetworks(context, instance, node);

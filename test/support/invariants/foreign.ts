@@ -1,4 +1,5 @@
 import type { ChangeEvent } from '../../../src/sandbox/openstack/types.ts';
+import type { DeepReadonly, StoreState } from '../../../src/store/types.ts';
 import type { MemberChange } from '../world/application.ts';
 import { serves } from '../world/application.ts';
 import type { Call } from '../world/calls.ts';
@@ -16,7 +17,8 @@ const MARKS: ReadonlySet<string> = new Set(['node.created', 'node.deleted', 'nod
  * Invariant 5: a node that Ephyra did not claim is never changed. What is written to a node belongs to a deployment that
  * has it in its plan, and the process has been told that the node bears that deployment's mark, or none when it is the
  * mark that is written. A mark that somebody else sets in the very last moment cannot be seen: Ironic has no
- * compare-and-set.
+ * compare-and-set. On such a node, too, nothing is done to an instance but that which was there when the node was planned, or
+ * which the deployment has booted.
  */
 export class ForeignUntouched implements Invariant {
   readonly name = 'foreign nodes untouched';
@@ -26,6 +28,8 @@ export class ForeignUntouched implements Invariant {
   readonly #toldAt = new Map<string, number>();
   /** By node whose mark has ever changed: whose it bears, and since when. */
   readonly #marks = new Map<string, { readonly deployment: string | null; readonly since: number }>();
+  /** By deployment and node: the instances that were there for it. */
+  readonly #moved = new Map<string, Map<string, Set<string>>>();
 
   constructor(world: Watched) {
     this.#world = world;
@@ -57,12 +61,33 @@ export class ForeignUntouched implements Invariant {
     );
   }
 
+  /** What a deployment is to move, it knows from when it is written down. */
+  stored({ deployments }: DeepReadonly<StoreState>): void {
+    for (const { id, source, nodes } of deployments) {
+      if (this.#moved.has(id)) continue;
+      this.#moved.set(id, new Map());
+      const there = this.#world.mirrors.get(source);
+      for (const { uuid } of nodes) this.#moves(id, uuid, there?.instanceOn(uuid)?.id);
+    }
+  }
+
+  #moves(deployment: string, uuid: string, instance: string | undefined): void {
+    if (instance === undefined) return;
+    const nodes = this.#moved.get(deployment) ?? new Map<string, Set<string>>();
+    this.#moved.set(deployment, nodes.set(uuid, (nodes.get(uuid) ?? new Set()).add(instance)));
+  }
+
   changed({ kind, uuid }: ChangeEvent): void {
     if (!MARKS.has(kind)) return;
     let deployment: string | null = null;
-    for (const { nodes } of this.#world.mirrors.values()) {
-      const mark = markerIn(nodes.get(uuid)?.extra['ephyra']);
-      if (mark !== null && mark !== 'invalid') deployment = mark.deployment;
+    for (const mirror of this.#world.mirrors.values()) {
+      const mark = markerIn(mirror.nodes.get(uuid)?.extra['ephyra']);
+      if (mark === null || mark === 'invalid') continue;
+      deployment = mark.deployment;
+      // With a clock that is ahead, what was booted since the plan looks as if it had been there before.
+      const instance = mirror.instanceOn(uuid);
+      const old = instance !== undefined && Math.floor(instance.createdAt / 1000) <= mark.epoch;
+      if (old && this.#marks.get(uuid)?.deployment !== deployment) this.#moves(deployment, uuid, instance.id);
     }
     const before = this.#marks.get(uuid);
     if (before?.deployment !== deployment) this.#marks.set(uuid, { deployment, since: this.#world.time.now() });
@@ -84,13 +109,23 @@ export class ForeignUntouched implements Invariant {
     return null;
   }
 
-  #objection({ write, node, process }: Call): string | null {
+  /** Whether the instance was neither there for the deployment nor booted by it. */
+  #isForeign(at: string, id: string, node: string, deployment: string): boolean {
+    const instance = this.#world.mirror(at).instances.get(id);
+    if (instance === undefined) return false;
+    const { ephyra_deployment: bootedBy, ephyra_node: bootedFor } = instance.metadata;
+    if (bootedBy === deployment && bootedFor === node) return false;
+    return this.#moved.get(deployment)?.get(node)?.has(id) !== true;
+  }
+
+  #objection({ write, at, node, instance, process }: Call): string | null {
     if (write === 'other' || write === 'patch') return 'Ephyra has no use for such a write';
     if (node === null) return write === 'create chassis' ? null : 'no node of ours is named';
     const record = this.#world.disk.deployments.findLast(
       (one) => one.nodes.some(({ uuid }) => uuid === node) && one.startedAt !== null,
     );
     if (record === undefined) return 'it is in no plan';
+    if (instance !== null && this.#isForeign(at, instance, node, record.id)) return `${instance} is somebody else's`;
     const why = this.#strangeness(process, node, record);
     // What was decided a moment before, on a look that was as fresh as it must be, is on its way by then.
     const grace = DESTRUCTIVE.has(write ?? 'other') ? 5_000 : 30_000;

@@ -45,8 +45,8 @@ export class Meddler {
     else this.request(at, 'nova', 'POST', `/v2.1/servers/${id}/action`, { 'os-stop': null });
   }
 
-  /** Boots an instance of somebody's own on the node, where it is free. False when it is nowhere. */
-  boot(uuid: string): boolean {
+  /** Boots an instance on the node, where it is free: somebody's own, unless it says otherwise. False when it is nowhere. */
+  boot(uuid: string, properties: Readonly<Record<string, string>> = {}): boolean {
     for (const { name } of this.#world.planes) {
       const node = this.#world.mirror(name).nodes.get(uuid);
       const providers = this.#world.plane(name).snapshot().providers as readonly ProviderRecord[];
@@ -59,11 +59,21 @@ export class Meddler {
         imageRef: this.#idOf(name, 'glance', '/v2/images', 'images', 'hadoop-image'),
         networks: [{ uuid: this.#idOf(name, 'neutron', '/v2.0/networks', 'networks', 'tenant-net') }],
         hypervisor_hostname: uuid,
+        metadata: properties,
       };
       this.request(name, 'nova', 'POST', '/v2.1/servers', { server });
       return true;
     }
     return false;
+  }
+
+  /** `openstack server set --property`, for the instance on the node. */
+  setProperties(uuid: string, properties: Readonly<Record<string, string>>): void {
+    const at = this.whereIs(uuid);
+    const id = at === null ? undefined : this.#world.mirror(at).instanceOn(uuid)?.id;
+    if (at === null || id === undefined) return;
+    this.#world.blamed.add(uuid);
+    this.request(at, 'nova', 'POST', `/v2.1/servers/${id}/metadata`, { metadata: properties });
   }
 
   /** Writes something else where the mark is, or removes it. */
