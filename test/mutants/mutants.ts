@@ -216,7 +216,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'nodes are moved without being claimed',
     file: 'machines/decide/leave.ts',
     find: 'if (here.marker === null) return claim(move, here, instance, memory);',
-    replace: '',
+    replace:
+      'if (here.marker === null && instance !== undefined) return leaveInstance(seen, move, here, instance, memory);',
     foundBy: [FOREIGN],
   },
   // --- the application

@@ -23,7 +23,14 @@ type Of<K extends Meddling['do'], M = Meddling> = M extends { readonly do: infer
   : never;
 type Deeds = { readonly [K in Meddling['do']]: (scene: Scene<Of<K>>) => void };
 
-const MARK = { v: 1, deployment: '', epoch: 1, source: 'cp1', target: 'cp2', role: 'hadoop-worker', instance: null };
+/** As another Ephyra would write it: of what is on the node. */
+function markOn({ meddler, world, uuid }: Pick<Scene<Meddling>, 'meddler' | 'world' | 'uuid'>, deployment: string) {
+  const at = meddler.whereIs(uuid);
+  const there = at === null ? undefined : world.mirror(at).instanceOn(uuid);
+  const unsaid = { flavor: null, image: null, networks: [], keyName: null, configDrive: false, metadata: {} };
+  const instance = there === undefined ? null : { at, id: there.id, name: there.name, ...unsaid, addresses: [] };
+  return { v: 1, deployment, epoch: 1, source: 'cp1', target: 'cp2', role: 'hadoop-worker', instance };
+}
 
 /** Now, or the next time that Placement has it free: whoever is quicker has it. */
 function bootOnNode({ world, meddler, uuid }: Pick<Scene<Meddling>, 'world' | 'meddler' | 'uuid'>): void {
@@ -44,9 +51,12 @@ const DEEDS: Deeds = {
   },
   'delete instance': ({ meddler, uuid }) => meddler.instance(uuid, 'delete'),
   'stop instance': ({ meddler, uuid }) => meddler.instance(uuid, 'stop'),
-  'foreign mark': ({ meddler, uuid }) => meddler.mark(uuid, { ...MARK, deployment: 'd-somebody-else' }),
-  'newer epoch': ({ meddler, uuid, world }) =>
-    meddler.mark(uuid, { ...MARK, deployment: world.record?.id ?? 'd-nobody', epoch: 9_000_000_000 }),
+  'foreign mark': (scene) => scene.meddler.mark(scene.uuid, markOn(scene, 'd-somebody-else')),
+  'newer epoch': (scene) =>
+    scene.meddler.mark(scene.uuid, {
+      ...markOn(scene, scene.world.record?.id ?? 'd-nobody'),
+      epoch: 9_000_000_000,
+    }),
   'garbled mark': ({ meddler, uuid }) => meddler.mark(uuid, 'hands off'),
   'remove mark': ({ meddler, uuid }) => meddler.mark(uuid, undefined),
   'edit definition': ({ meddler, uuid, what }) => void meddler.define(uuid, 'asset_tag', `A-${what.node}`),
