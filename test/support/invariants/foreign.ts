@@ -1,4 +1,5 @@
 import type { ChangeEvent } from '../../../src/sandbox/openstack/types.ts';
+import { isEnded } from '../../../src/store/state.ts';
 import type { DeepReadonly, StoreState } from '../../../src/store/types.ts';
 import type { MemberChange } from '../world/application.ts';
 import { serves } from '../world/application.ts';
@@ -121,9 +122,11 @@ export class ForeignUntouched implements Invariant {
   #objection({ write, at, node, instance, process }: Call): string | null {
     if (write === 'other' || write === 'patch') return 'Ephyra has no use for such a write';
     if (node === null) return write === 'create chassis' ? null : 'no node of ours is named';
-    const record = this.#world.disk.deployments.findLast(
+    const having = this.#world.disk.deployments.filter(
       (one) => one.nodes.some(({ uuid }) => uuid === node) && one.startedAt !== null,
     );
+    // One that was found by its marks stands before those that have ended since.
+    const record = having.findLast((one) => !isEnded(one)) ?? having.at(-1);
     if (record === undefined) return 'it is in no plan';
     if (instance !== null && this.#isForeign(at, instance, node, record.id)) return `${instance} is somebody else's`;
     const why = this.#strangeness(process, node, record);
