@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { OpenStackError } from './errors.ts';
 import { isRecord } from './messages.ts';
-import type { ServiceCall, ServiceClient } from './service.ts';
+import { encodeQuery, type ServiceCall, type ServiceClient } from './service.ts';
 
 /** Where a service puts the link to the next page. */
 export type NextStyle =
@@ -22,9 +22,10 @@ export interface ListCall<S extends z.ZodType> {
 /**
  * A whole list, page after page: complete or an error, never a part.
  *
- * Three things really happen: the last page is exactly full and points to an empty one; the entry that the marker names
+ * Four things really happen: the last page is exactly full and points to an empty one; the entry that the marker names
  * is deleted between two pages (404 from Ironic, 400 from Nova), then the list is begun again, once; the link carries a
- * host that is not ours (a service behind a proxy), so only its query is taken.
+ * host that is not ours (a service behind a proxy), so only its query is taken; and it lacks the filter of the list, as
+ * Ironic's does for the ports and portgroups of one node, so that the next page would be about all nodes.
  */
 export async function listAll<S extends z.ZodType>(
   client: ServiceClient,
@@ -75,8 +76,15 @@ async function onePass<S extends z.ZodType>(
     if (asked.has(next))
       throw client.malformed(call, `the list ${list.key} goes in a circle at its page ${asked.size + 1}`);
     asked.add(next);
-    rawQuery = next;
+    rawQuery = [next, ...lacking(next, call)].join('&');
   }
+}
+
+/** What was asked of the first page and is not in the link to the next one. */
+function lacking(next: string, { query = {} }: ServiceCall): string[] {
+  const known = new Set(new URLSearchParams(next).keys());
+  const more = encodeQuery(Object.fromEntries(Object.entries(query).filter(([name]) => !known.has(name))));
+  return more === '' ? [] : [more];
 }
 
 /** Schemas are compiled when they are first used: one for each kind of list, not one for each list. */

@@ -124,8 +124,11 @@ export function clientCases(): readonly Case[] {
         const stopped = details.find((node) => node.uuid === nodeUuid(STOPPED));
         expect(stopped?.traits).toEqual([world.backend.contents.worker.trait]);
         expect(stopped).toEqual(await ironic.getNode(nodeName(STOPPED)));
-        const [port] = await ironic.listPorts({ node: nodeUuid(STOPPED) });
-        expect(port?.address).toBe(nodeMac(STOPPED));
+        const ports = await ironic.listPorts({ node: nodeUuid(STOPPED) });
+        expect(ports.map(({ address }) => address)).toEqual([nodeMac(STOPPED)]);
+        // The link to the next page does not say of which node.
+        const singly = connect(world.backend, { pageSize: 1 }).ironic;
+        expect(await singly.listPorts({ node: nodeUuid(STOPPED) })).toEqual(ports);
         expect(await paged.listPorts()).toEqual(await ironic.listPorts());
         expect(await ironic.listPortgroups()).toEqual([]);
         expect((await ironic.listDrivers()).map((driver) => driver.name)).toContain('fake-hardware');

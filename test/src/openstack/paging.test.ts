@@ -56,6 +56,17 @@ describe('a list', () => {
     expect(cloud.seen(NODES)[1]?.query.get('marker')).toBe('b');
   });
 
+  it('asks every page for what the first was asked for, though the link does not say it', async () => {
+    const cloud = await startCloud();
+    cloud.on('GET /baremetal/v1/ports/detail', ({ query }) => {
+      const next = `${cloud.origin}/v1/ports/detail?sort_key=id&limit=1&marker=m`;
+      return { status: 200, body: { ports: [], ...(query.has('marker') ? {} : { next }) } };
+    });
+    await cloud.controlPlane({ pageSize: 1 }).ironic.listPorts({ node: 'n-1' });
+    const asked = cloud.seen('GET /baremetal/v1/ports/detail').map(({ query }) => query.toString());
+    expect(asked).toEqual(['limit=1&node=n-1', 'sort_key=id&limit=1&marker=m&node=n-1']);
+  });
+
   it('begins again when the entry that its marker names is deleted meanwhile', async () => {
     const cloud = await startCloud();
     let uuids = ['a', 'b', 'c'];
