@@ -175,6 +175,14 @@ export const MUTANTS: readonly Mutant[] = [
     foundBy: [SECRETS],
   },
   {
+    name: 'a scrape of the metrics shows a secret',
+    file: 'src/observability/metrics.ts',
+    find: 'return registry.metrics();',
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is source.
+    replace: 'return `${await registry.metrics()}# bmc-secret-01`;',
+    foundBy: [SECRETS],
+  },
+  {
     name: 'what one list does not show is gone',
     file: 'src/actors/actions/node.ts',
     find: "if (action.at === move.to && to.node?.provisionState === 'enroll' && !tookAway) {",

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { DefinitionsPresent } from '../support/invariants/definitions.ts';
 import { Evidence } from '../support/invariants/evidence.ts';
 import { Violation } from '../support/invariants/invariant.ts';
@@ -8,6 +8,8 @@ import { Meddler } from '../support/world/meddler.ts';
 import { begin, insist, play } from '../support/world/people.ts';
 import type { WorldOptions } from '../support/world/world.ts';
 import { ALICE, World } from '../support/world/world.ts';
+import { run } from './run.ts';
+import { scenarioOf } from './scenario.ts';
 
 /** An Ephyra that does what it should not: the same wire, the same watchers. */
 function rogue(world: World) {
@@ -319,6 +321,16 @@ describe('each invariant finds what breaks it', () => {
       const inLog = await broken((world) => world.tellOutput('log', `{"msg":"trouble with ${secret}"}`));
       expect(inLog?.what).toMatch(/^log has one/);
     }
+  });
+
+  it('no secret gets out: in the metrics, though nothing happens after they were scraped', async () => {
+    vi.spyOn(World.prototype, 'metricsText').mockImplementation(async function scraped(this: World) {
+      this.tellOutput('metrics', '# bmc-secret-02');
+      return '';
+    });
+    const { outcome } = await run({ ...scenarioOf(1), rivals: [] });
+    vi.restoreAllMocks();
+    expect(outcome.failure?.message).toMatch(/^no secret gets out: metrics has one/);
   });
 });
 

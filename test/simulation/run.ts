@@ -152,6 +152,7 @@ async function play(scenario: Scenario, whole: boolean): Promise<{ outcome: Outc
   });
   world.keepRunning(() => downMs);
   const meddler = new Meddler(world);
+  if (scenario.options.ownMetrics === true) scrape(world);
   // So that what was a minute ago is known when the first deployment begins.
   if (scenario.options.history === true) await world.pass(90_000);
   breakClouds(world, scenario, count);
@@ -178,9 +179,18 @@ async function play(scenario: Scenario, whole: boolean): Promise<{ outcome: Outc
         }
         settled(world);
       }
-      await world.metricsText();
     },
   );
+}
+
+/** Now and then, as Prometheus does: what a process has counted is gone with it. */
+const SCRAPE_MS = 60_000;
+
+function scrape(world: World): void {
+  world.time.aside(SCRAPE_MS, () => {
+    void world.metricsText();
+    scrape(world);
+  });
 }
 
 /** Plays to the end, or until something is broken. `play` tells how things end as they do. */
@@ -195,6 +205,9 @@ async function outcomeOf(
   let failure: Outcome['failure'] = null;
   try {
     await play(ends);
+    await world.metricsText();
+    // What was broken last, nobody has waited for anything after it.
+    if (world.violation !== null) throw world.violation;
   } catch (error) {
     failure =
       error instanceof Violation

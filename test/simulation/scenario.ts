@@ -95,7 +95,7 @@ export function scenarioOf(seed: number): Scenario {
       ...(random.chance(0.2) ? { tokenLifetimeMs: random.between(15_000, 120_000) } : {}),
       shuffle: random.chance(0.7),
       history: (trouble > 0 && random.chance(0.4)) || meddling.some(({ what }) => what.do === 'replica behind'),
-      ownMetrics: random.chance(0.05),
+      ownMetrics: random.chance(0.2),
       logLevel: random.chance(0.15) ? 'debug' : 'warn',
       ...(random.chance(0.15) ? { pageLimit: random.between(1, 4) } : {}),
       ...(random.chance(0.2) ? { slack: random.pick(SLACK_MOODS) } : {}),
