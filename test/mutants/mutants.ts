@@ -168,6 +168,15 @@ export const MUTANTS: readonly Mutant[] = [
     foundBy: [POWER],
   },
   {
+    name: 'an instance is deleted twice in a row',
+    file: 'src/actors/actions/instance.ts',
+    find: 'await cloudAt(deps, doing.action.at).nova.deleteServer(idOf(doing), { due: doing.due });',
+    replace:
+      'for (let times = 0; times < 2; times += 1) await cloudAt(deps, doing.action.at).nova.deleteServer(idOf(doing), { due: doing.due });',
+    foundBy: [REPEATED],
+    hint: 1,
+  },
+  {
     name: 'what is booted is told to everybody',
     file: 'src/actors/actions/instance.ts',
     find: 'await nova.createServer(body, { due });',

@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
 import { DefinitionsPresent } from '../support/invariants/definitions.ts';
+import { NoRepeatedDestruction } from '../support/invariants/destruction.ts';
 import { Evidence } from '../support/invariants/evidence.ts';
 import { Violation } from '../support/invariants/invariant.ts';
 import { OnePowerManager } from '../support/invariants/power.ts';
@@ -291,6 +292,59 @@ describe('each invariant finds what breaks it', () => {
       { invariants: (await import('../support/invariants/index.ts')).allInvariants.slice(7, 8) },
     );
     expect(violation?.invariant).toBe('no repeated destruction');
+  });
+
+  for (const [what, target] of [
+    ['an instance is stopped', 'stop'],
+    ['an instance is deleted', 'instance'],
+    ['a node is deleted', 'node'],
+  ] as const) {
+    it(`no repeated destruction: ${what} twice by a process that was told of the success, and has not looked since`, async () => {
+      const violation = await broken(
+        async (world) => {
+          const bad = rogue(world);
+          await bad.login('cp1');
+          const [uuid, id] = [uuidOf(world), instanceOf(world)];
+          const deeds = {
+            stop: () => bad.nova('cp1', 'POST', `/v2.1/servers/${id}/action`, { 'os-stop': null }),
+            instance: () => bad.nova('cp1', 'DELETE', `/v2.1/servers/${id}`),
+            node: () => bad.ironic('cp1', 'DELETE', `/v1/nodes/${uuid}`),
+          };
+          if (target === 'node') {
+            await deeds.instance();
+            await world.pass(30_000).catch(() => undefined);
+          }
+          expect((await deeds[target]()).status).toBeLessThan(300);
+          await deeds[target]();
+        },
+        { invariants: [(world) => new NoRepeatedDestruction(world)] },
+      );
+      expect(violation?.what).toMatch(/it had succeeded \d+ ms ago/);
+    });
+  }
+
+  it('no repeated destruction: what was there again in between is another one, and so is what was given up', async () => {
+    const again = await broken(
+      async (world) => {
+        const bad = rogue(world);
+        await bad.login('cp1');
+        const action = (what: string) =>
+          bad.nova('cp1', 'POST', `/v2.1/servers/${instanceOf(world)}/action`, { [what]: null });
+        for (const what of ['os-stop', 'os-start', 'os-stop']) {
+          expect((await action(what)).status).toBe(202);
+          await world.pass(5_000);
+        }
+        const uuid = world.uuid('node-04');
+        const remove = () => bad.nova('cp1', 'DELETE', `/v2.1/servers/${world.mirror('cp1').instanceOn(uuid)?.id}`);
+        new Meddler(world).protect(uuid);
+        expect((await remove()).status).toBe(204);
+        await world.pass(5_000);
+        expect(world.mirror('cp1').instanceOn(uuid)?.status).toBe('ERROR');
+        expect((await remove()).status).toBe(204);
+      },
+      { invariants: [(world) => new NoRepeatedDestruction(world)], drainMs: [100_000, 100_000] },
+    );
+    expect(again).toBeNull();
   });
 
   it('one deployment per pair: two on disk at once, one under a lock, one marking after its end', async () => {
