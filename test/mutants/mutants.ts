@@ -102,6 +102,15 @@ export const MUTANTS: readonly Mutant[] = [
     replace: 'if (node.marker.epoch > Number.MAX_SAFE_INTEGER) {',
     foundBy: [FOREIGN],
   },
+  {
+    name: 'what was booted in the target has arrived, running or not',
+    file: 'machines/decide/arrive.ts',
+    find: 'const arrived = running && instance.metadata[METADATA.deployment] === move.deployment;',
+    replace: 'const arrived = instance?.metadata[METADATA.deployment] === move.deployment;',
+    foundBy: [ROLES],
+    hint: 5_187,
+    collides: true,
+  },
   // --- actors
   {
     name: 'evidence may be ten minutes old',

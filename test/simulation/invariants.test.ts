@@ -4,6 +4,7 @@ import { NoRepeatedDestruction } from '../support/invariants/destruction.ts';
 import { Evidence } from '../support/invariants/evidence.ts';
 import { Violation } from '../support/invariants/invariant.ts';
 import { OnePowerManager } from '../support/invariants/power.ts';
+import { RolesWhole } from '../support/invariants/roles.ts';
 import { KEYSTONE_PASSWORD } from '../support/world/config.ts';
 import { Meddler } from '../support/world/meddler.ts';
 import { begin, insist, play } from '../support/world/people.ts';
@@ -64,6 +65,36 @@ async function broken(
 
 const uuidOf = (world: World) => world.uuid('node-02');
 const instanceOf = (world: World) => world.mirror('cp1').instanceOn(uuidOf(world))?.id ?? '';
+
+/** node-02, which stays where it is, is said to have ended so in a deployment to that control plane. */
+async function said(
+  { state: end, place: where }: { readonly state: 'completed' | 'stopped' | 'stuck'; readonly place: 'moved' | 'back' },
+  target: string,
+  deed: (world: World) => Promise<void> | void,
+): Promise<World> {
+  const world = new World({ nodes: 2, masters: 0, invariants: [(one) => new RolesWhole(one)] });
+  await world.start();
+  await play(world, { options: { nodes: ['node-01'] } });
+  await deed(world);
+  const [one] = world.disk.deployments;
+  const [result] = one?.results ?? [];
+  if (one === undefined || result === undefined) throw new Error('nothing was played');
+  const uuid = uuidOf(world);
+  const node = { uuid, name: 'node-02', role: 'hadoop-worker' };
+  const record = { ...one, id: 'd-another', nodes: [{ ...one.nodes[0], ...node }], target };
+  const course = { source: target === 'cp1' ? 'cp2' : 'cp1', target };
+  const tell = (state: string, place: string) =>
+    world.tellStored({
+      ...world.disk,
+      deployments: [{ ...record, ...course, state, results: [{ ...result, uuid, place }] }],
+    } as unknown as World['disk']);
+  tell('rolling', 'moving');
+  tell(end, where);
+  return world;
+}
+
+const patched = (world: World, steps: unknown) =>
+  new Meddler(world).request('cp1', 'ironic', 'PATCH', `/v1/nodes/${uuidOf(world)}`, steps);
 
 describe('each invariant finds what breaks it', () => {
   it('definitions present: a node deleted before its copy is whole', async () => {
@@ -276,6 +307,53 @@ describe('each invariant finds what breaks it', () => {
     if (record.deployments[0] !== undefined) record.deployments[0].id = 'd-another';
     world.tellStored(record);
     expect(world.violation?.invariant).toBe('roles whole at the end');
+  });
+
+  for (const [what, end] of [
+    ['completed', 'completed'],
+    ['stopped, with one that has moved', 'stopped'],
+    ['stuck, with one that has moved', 'stuck'],
+  ] as const) {
+    it(`roles whole at the end: ${what}, and a node is missing on which people laid hands that took nothing away`, async () => {
+      for (const deed of [
+        (meddler: Meddler, uuid: string) => void meddler.define(uuid, 'asset_tag', 'A-2'),
+        (meddler: Meddler, uuid: string) => meddler.protect(uuid),
+        (meddler: Meddler, uuid: string) => meddler.maintenance(uuid, 'cp1', true),
+      ]) {
+        const world = await said({ state: end, place: 'moved' }, 'cp2', (one) => {
+          deed(new Meddler(one), uuidOf(one));
+        });
+        expect(world.violation?.what).toContain('node-02 is still in cp1');
+      }
+    });
+  }
+
+  it('roles whole at the end: back, and it is in no service, or marked', async () => {
+    const mark = { v: 1, deployment: 'd-1', epoch: 1, source: 'cp1', target: 'cp2', role: 'x', instance: null };
+    const deeds: readonly (readonly [RegExp, (world: World) => void])[] = [
+      [/is out/, (world) => world.application.operate(uuidOf(world), 'out')],
+      [/still bears its mark/, (world) => void patched(world, [{ op: 'add', path: '/extra/ephyra', value: mark }])],
+    ];
+    for (const [why, deed] of deeds) {
+      const world = await said({ state: 'stopped', place: 'back' }, 'cp2', deed);
+      expect(world.violation?.what).toMatch(why);
+    }
+  });
+
+  it('roles whole at the end: who stops a machine excuses that it is off, unless Ephyra was told', async () => {
+    const stop = async (world: World) => {
+      new Meddler(world).instance(uuidOf(world), 'stop');
+      await world.pass(10_000);
+    };
+    const unknown = await said({ state: 'completed', place: 'moved' }, 'cp1', stop);
+    expect(unknown.violation).toBeNull();
+    const told = await said({ state: 'completed', place: 'moved' }, 'cp1', async (world) => {
+      await stop(world);
+      const bad = rogue(world);
+      await bad.login('cp1');
+      await bad.nova('cp1', 'GET', '/v2.1/servers/detail?all_tenants=1');
+    });
+    expect(told.violation?.what).toContain('node-02 does not run in cp1');
   });
 
   it('no repeated destruction: the same instance stopped twice although the list had shown it', async () => {

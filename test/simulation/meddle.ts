@@ -112,7 +112,7 @@ const DEEDS: Deeds = {
     );
   },
   'application lies'({ world, uuid, what, later }) {
-    world.blamed.add(uuid);
+    world.blamed.add(uuid, 'member', what.forMs);
     world.application.faults.lies.add(uuid);
     later(what.forMs, () => void world.application.faults.lies.delete(uuid));
   },

@@ -17,6 +17,7 @@ import { Violation } from '../invariants/invariant.ts';
 import { Watchers } from '../invariants/watchers.ts';
 import type { MemberChange } from './application.ts';
 import { Application } from './application.ts';
+import { Blame } from './blame.ts';
 import type { Call } from './calls.ts';
 import { DESTRUCTIVE, describe, isGivenUp } from './calls.ts';
 import { CLOUD_DELAYS, KEYSTONE_PASSWORD, worldConfig } from './config.ts';
@@ -85,7 +86,7 @@ export class World {
   readonly racks: ReadonlyMap<string, string>;
   violation: Violation | null = null;
   /** Nodes that people or bad luck have laid hands on: what becomes of them is not Ephyra's doing alone. */
-  readonly blamed = new Set<string>();
+  readonly blamed: Blame;
   /** Every write that a cloud has served, in order. */
   readonly writes: Call[] = [];
   readonly reads: Call[] = [];
@@ -102,6 +103,7 @@ export class World {
     this.random = createRandom(seed);
     const order = this.random.fork('order');
     this.time = new VirtualTime(START, options.shuffle === true ? () => order.next() : null);
+    this.blamed = new Blame(this.time.now);
     this.trace = new Trace(START, options.wholeTrace === true ? Number.POSITIVE_INFINITY : 200);
     this.#config = worldConfig(options);
     // Its settings are those of the world already.
@@ -152,7 +154,8 @@ export class World {
           this.#watchers.tell('sent', call);
         },
         arrived: (call) => {
-          if (isGivenUp(call, this.time.now()) && call.write !== null && call.node !== null) this.blamed.add(call.node);
+          if (isGivenUp(call, this.time.now()) && call.write !== null && call.node !== null)
+            this.blamed.add(call.node, 'late');
           this.#watchers.tell('arrived', call);
         },
         served: (call) => {
