@@ -6,7 +6,7 @@ describe('somebody who interferes within seconds of a write to the same node', (
   // `npm run simulate -- --collisions` plays all of them.
   it('breaks nothing, whatever becomes of the write', async () => {
     const all = await collisions();
-    expect(all.length).toBeGreaterThan(56_000);
+    expect(all.length).toBeGreaterThan(64_000);
     for (const [number, scenario] of all.slice(0, 100).entries()) {
       const { outcome } = await run(scenario);
       expect(outcome.failure, `npm run simulate -- --collisions --replay ${number}`).toBeNull();

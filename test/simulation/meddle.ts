@@ -100,6 +100,8 @@ const DEEDS: Deeds = {
     later(what.forMs, () => world.application.goOn(uuid));
   },
   'crash machine': ({ meddler, uuid }) => meddler.crash(uuid),
+  'member in': ({ meddler, uuid }) => meddler.operate(uuid, 'in'),
+  'member out': ({ meddler, uuid }) => meddler.operate(uuid, 'out'),
   'boot on node'({ world, meddler, uuid }) {
     if (meddler.boot(uuid)) return;
     const stops = world.planes.map((plane) =>

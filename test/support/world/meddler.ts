@@ -117,6 +117,13 @@ export class Meddler {
     this.#world.application.machine(uuid, false, null);
   }
 
+  /** Takes the member in or out in the application itself. */
+  operate(uuid: string, state: 'in' | 'out'): void {
+    this.#world.blamed.add(uuid, 'member');
+    this.#world.note(`a person takes ${uuid.slice(-4)} ${state} in the application`);
+    this.#world.application.operate(uuid, state);
+  }
+
   #ask(at: string, service: Service, method: string, path: string, body?: unknown): Reply | Promise<Reply> {
     return this.#world.plane(at).handle({
       service,

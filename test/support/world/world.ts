@@ -356,7 +356,10 @@ export class World {
 
   #disturb(call: Call): Disturbance | null {
     const disturbance = this.options.disturb?.(call) ?? null;
-    if (disturbance !== null) this.note(`${disturbance.do}: ${describe(call)}`);
+    if (disturbance !== null) {
+      const also = disturbance.also === undefined ? '' : ` and ${disturbance.also.do}`;
+      this.note(`${disturbance.do}${also}: ${describe(call)}`);
+    }
     return disturbance;
   }
 
