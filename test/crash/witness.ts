@@ -7,6 +7,7 @@ import { allInvariants } from '../support/invariants/index.ts';
 import { Violation, type Watched } from '../support/invariants/invariant.ts';
 import { Watchers } from '../support/invariants/watchers.ts';
 import type { Member, MemberChange, MemberState, MembershipAnswer } from '../support/world/application.ts';
+import { Blame } from '../support/world/blame.ts';
 import { type Call, classify, describe } from '../support/world/calls.ts';
 import { Mirror } from '../support/world/mirror.ts';
 
@@ -23,7 +24,7 @@ export class Witness implements Watched {
   readonly mirrors: ReadonlyMap<string, Mirror>;
   readonly roles: ReadonlyMap<string, string>;
   readonly racks: ReadonlyMap<string, string>;
-  readonly blamed = new Set<string>();
+  readonly blamed = new Blame(() => Date.now());
   readonly options = {};
   readonly time = { now: () => Date.now() };
   readonly application: Watched['application'];

@@ -123,6 +123,14 @@ export const MUTANTS: readonly Mutant[] = [
     replace: 'if (!ours && Date.parse(instance.createdAt) > Number.MAX_SAFE_INTEGER) {',
     foundBy: [FOREIGN],
   },
+  {
+    name: 'what was booted in the target has arrived, running or not',
+    file: 'machines/decide/arrive.ts',
+    find: 'if (move.to === move.source || (running && isOurs)) return',
+    replace: 'if (move.to === move.source || isOurs) return',
+    foundBy: [ROLES],
+    collides: true,
+  },
   // --- actors
   {
     name: 'evidence may be ten minutes old',
@@ -144,6 +152,24 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'const notAfter = asked + SLOW_EVIDENCE_MS;',
     replace: 'const notAfter = asked + 600_000;',
     foundBy: [EVIDENCE],
+  },
+  {
+    name: 'what destroys may be held up for as long as what does not',
+    file: 'src/actors/ensure.ts',
+    find: 'const lasts = DESTRUCTIVE.has(action.name) ? notAfter : asked + PREPARATION_MS;',
+    replace: 'const lasts = asked + PREPARATION_MS;',
+    foundBy: [EVIDENCE],
+    hint: 35,
+    collides: true,
+  },
+  {
+    name: 'a definition is read once and for all',
+    file: 'src/actors/definitions.ts',
+    find: 'if (known !== undefined && known.at >= notBefore) return known.definition;',
+    replace: 'if (known !== undefined) return known.definition;',
+    foundBy: [DEFINITIONS],
+    hint: 68,
+    collides: true,
   },
   {
     name: 'what was held up is sent whatever has become known',
@@ -189,10 +215,27 @@ export const MUTANTS: readonly Mutant[] = [
     foundBy: [POWER],
   },
   {
+    name: 'an instance is deleted twice in a row',
+    file: 'src/actors/actions/instance.ts',
+    find: 'await cloudAt(deps, doing.action.at).nova.deleteServer(idOf(doing), { due: doing.due });',
+    replace:
+      'for (let times = 0; times < 2; times += 1) await cloudAt(deps, doing.action.at).nova.deleteServer(idOf(doing), { due: doing.due });',
+    foundBy: [REPEATED],
+    hint: 1,
+  },
+  {
     name: 'what is booted is told to everybody',
     file: 'src/actors/actions/instance.ts',
     find: 'await nova.createServer(body, { due });',
     replace: 'deps.waiting(move.uuid, JSON.stringify(body));\n    await nova.createServer(body, { due });',
+    foundBy: [SECRETS],
+  },
+  {
+    name: 'a scrape of the metrics shows a secret',
+    file: 'src/observability/metrics.ts',
+    find: 'return registry.metrics();',
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is source.
+    replace: 'return `${await registry.metrics()}# bmc-secret-01`;',
     foundBy: [SECRETS],
   },
   {

@@ -49,16 +49,21 @@ const STORIES: readonly Scenario[] = [
 const COLLIDED = [2, 4] as const;
 
 /** What becomes of the write itself. */
-type Fate = Disturbance | { readonly do: 'nothing' | 'killed before' | 'killed after' | 'application unhealthy' };
+type Fate =
+  | (Disturbance & { readonly times?: number })
+  | { readonly do: 'nothing' | 'killed before' | 'killed after' | 'application unhealthy' };
 const FATES: readonly Fate[] = [
   { do: 'nothing' },
   { do: 'refuse', status: 429, retryAfter: 15 },
+  // Longer than evidence may be old.
+  { do: 'refuse', status: 429, retryAfter: 20, times: 3 },
   { do: 'refuse', status: 401 },
   { do: 'refuse', status: 503 },
   { do: 'drop' },
   { do: 'lose answer' },
   { do: 'half answer' },
   { do: 'late request', ms: 20_000 },
+  { do: 'late request', ms: 55_000 },
   { do: 'late answer', ms: 20_000 },
   { do: 'twice', ms: 5_000 },
   { do: 'killed before' },
@@ -156,8 +161,10 @@ function collision(
       const unhealthy = { atMs: sentMs + 1, what: { do: fate.do, forMs: UNHEALTHY_MS } } as const;
       return { ...scenario, meddling: [unhealthy, ...scenario.meddling] };
     }
-    default:
-      return { ...scenario, disturbances: [{ request: call.id, what: fate }] };
+    default: {
+      const { times = 0, ...what } = fate;
+      return { ...scenario, disturbances: [{ request: call.id, what, ...(times === 0 ? {} : { times }) }] };
+    }
   }
 }
 

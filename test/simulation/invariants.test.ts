@@ -1,13 +1,17 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { DefinitionsPresent } from '../support/invariants/definitions.ts';
+import { NoRepeatedDestruction } from '../support/invariants/destruction.ts';
 import { Evidence } from '../support/invariants/evidence.ts';
 import { Violation } from '../support/invariants/invariant.ts';
 import { OnePowerManager } from '../support/invariants/power.ts';
+import { RolesWhole } from '../support/invariants/roles.ts';
 import { KEYSTONE_PASSWORD } from '../support/world/config.ts';
 import { Meddler } from '../support/world/meddler.ts';
 import { begin, insist, play } from '../support/world/people.ts';
 import type { WorldOptions } from '../support/world/world.ts';
 import { ALICE, World } from '../support/world/world.ts';
+import { run } from './run.ts';
+import { scenarioOf } from './scenario.ts';
 
 /** An Ephyra that does what it should not: the same wire, the same watchers. */
 function rogue(world: World) {
@@ -61,6 +65,36 @@ async function broken(
 
 const uuidOf = (world: World) => world.uuid('node-02');
 const instanceOf = (world: World) => world.mirror('cp1').instanceOn(uuidOf(world))?.id ?? '';
+
+/** node-02, which stays where it is, is said to have ended so in a deployment to that control plane. */
+async function said(
+  { state: end, place: where }: { readonly state: 'completed' | 'stopped' | 'stuck'; readonly place: 'moved' | 'back' },
+  target: string,
+  deed: (world: World) => Promise<void> | void,
+): Promise<World> {
+  const world = new World({ nodes: 2, masters: 0, invariants: [(one) => new RolesWhole(one)] });
+  await world.start();
+  await play(world, { options: { nodes: ['node-01'] } });
+  await deed(world);
+  const [one] = world.disk.deployments;
+  const [result] = one?.results ?? [];
+  if (one === undefined || result === undefined) throw new Error('nothing was played');
+  const uuid = uuidOf(world);
+  const node = { uuid, name: 'node-02', role: 'hadoop-worker' };
+  const record = { ...one, id: 'd-another', nodes: [{ ...one.nodes[0], ...node }], target };
+  const course = { source: target === 'cp1' ? 'cp2' : 'cp1', target };
+  const tell = (state: string, place: string) =>
+    world.tellStored({
+      ...world.disk,
+      deployments: [{ ...record, ...course, state, results: [{ ...result, uuid, place }] }],
+    } as unknown as World['disk']);
+  tell('rolling', 'moving');
+  tell(end, where);
+  return world;
+}
+
+const patched = (world: World, steps: unknown) =>
+  new Meddler(world).request('cp1', 'ironic', 'PATCH', `/v1/nodes/${uuidOf(world)}`, steps);
 
 describe('each invariant finds what breaks it', () => {
   it('definitions present: a node deleted before its copy is whole', async () => {
@@ -293,6 +327,53 @@ describe('each invariant finds what breaks it', () => {
     expect(world.violation?.invariant).toBe('roles whole at the end');
   });
 
+  for (const [what, end] of [
+    ['completed', 'completed'],
+    ['stopped, with one that has moved', 'stopped'],
+    ['stuck, with one that has moved', 'stuck'],
+  ] as const) {
+    it(`roles whole at the end: ${what}, and a node is missing on which people laid hands that took nothing away`, async () => {
+      for (const deed of [
+        (meddler: Meddler, uuid: string) => void meddler.define(uuid, 'asset_tag', 'A-2'),
+        (meddler: Meddler, uuid: string) => meddler.protect(uuid),
+        (meddler: Meddler, uuid: string) => meddler.maintenance(uuid, 'cp1', true),
+      ]) {
+        const world = await said({ state: end, place: 'moved' }, 'cp2', (one) => {
+          deed(new Meddler(one), uuidOf(one));
+        });
+        expect(world.violation?.what).toContain('node-02 is still in cp1');
+      }
+    });
+  }
+
+  it('roles whole at the end: back, and it is in no service, or marked', async () => {
+    const mark = { v: 1, deployment: 'd-1', epoch: 1, source: 'cp1', target: 'cp2', role: 'x', instance: null };
+    const deeds: readonly (readonly [RegExp, (world: World) => void])[] = [
+      [/is out/, (world) => world.application.operate(uuidOf(world), 'out')],
+      [/still bears its mark/, (world) => void patched(world, [{ op: 'add', path: '/extra/ephyra', value: mark }])],
+    ];
+    for (const [why, deed] of deeds) {
+      const world = await said({ state: 'stopped', place: 'back' }, 'cp2', deed);
+      expect(world.violation?.what).toMatch(why);
+    }
+  });
+
+  it('roles whole at the end: who stops a machine excuses that it is off, unless Ephyra was told', async () => {
+    const stop = async (world: World) => {
+      new Meddler(world).instance(uuidOf(world), 'stop');
+      await world.pass(10_000);
+    };
+    const unknown = await said({ state: 'completed', place: 'moved' }, 'cp1', stop);
+    expect(unknown.violation).toBeNull();
+    const told = await said({ state: 'completed', place: 'moved' }, 'cp1', async (world) => {
+      await stop(world);
+      const bad = rogue(world);
+      await bad.login('cp1');
+      await bad.nova('cp1', 'GET', '/v2.1/servers/detail?all_tenants=1');
+    });
+    expect(told.violation?.what).toContain('node-02 does not run in cp1');
+  });
+
   it('no repeated destruction: the same instance stopped twice although the list had shown it', async () => {
     const violation = await broken(
       async (world) => {
@@ -307,6 +388,59 @@ describe('each invariant finds what breaks it', () => {
       { invariants: (await import('../support/invariants/index.ts')).allInvariants.slice(7, 8) },
     );
     expect(violation?.invariant).toBe('no repeated destruction');
+  });
+
+  for (const [what, target] of [
+    ['an instance is stopped', 'stop'],
+    ['an instance is deleted', 'instance'],
+    ['a node is deleted', 'node'],
+  ] as const) {
+    it(`no repeated destruction: ${what} twice by a process that was told of the success, and has not looked since`, async () => {
+      const violation = await broken(
+        async (world) => {
+          const bad = rogue(world);
+          await bad.login('cp1');
+          const [uuid, id] = [uuidOf(world), instanceOf(world)];
+          const deeds = {
+            stop: () => bad.nova('cp1', 'POST', `/v2.1/servers/${id}/action`, { 'os-stop': null }),
+            instance: () => bad.nova('cp1', 'DELETE', `/v2.1/servers/${id}`),
+            node: () => bad.ironic('cp1', 'DELETE', `/v1/nodes/${uuid}`),
+          };
+          if (target === 'node') {
+            await deeds.instance();
+            await world.pass(30_000).catch(() => undefined);
+          }
+          expect((await deeds[target]()).status).toBeLessThan(300);
+          await deeds[target]();
+        },
+        { invariants: [(world) => new NoRepeatedDestruction(world)] },
+      );
+      expect(violation?.what).toMatch(/it had succeeded \d+ ms ago/);
+    });
+  }
+
+  it('no repeated destruction: what was there again in between is another one, and so is what was given up', async () => {
+    const again = await broken(
+      async (world) => {
+        const bad = rogue(world);
+        await bad.login('cp1');
+        const action = (what: string) =>
+          bad.nova('cp1', 'POST', `/v2.1/servers/${instanceOf(world)}/action`, { [what]: null });
+        for (const what of ['os-stop', 'os-start', 'os-stop']) {
+          expect((await action(what)).status).toBe(202);
+          await world.pass(5_000);
+        }
+        const uuid = world.uuid('node-04');
+        const remove = () => bad.nova('cp1', 'DELETE', `/v2.1/servers/${world.mirror('cp1').instanceOn(uuid)?.id}`);
+        new Meddler(world).protect(uuid);
+        expect((await remove()).status).toBe(204);
+        await world.pass(5_000);
+        expect(world.mirror('cp1').instanceOn(uuid)?.status).toBe('ERROR');
+        expect((await remove()).status).toBe(204);
+      },
+      { invariants: [(world) => new NoRepeatedDestruction(world)], drainMs: [100_000, 100_000] },
+    );
+    expect(again).toBeNull();
   });
 
   it('one deployment per pair: two on disk at once, one under a lock, one marking after its end', async () => {
@@ -337,6 +471,16 @@ describe('each invariant finds what breaks it', () => {
       const inLog = await broken((world) => world.tellOutput('log', `{"msg":"trouble with ${secret}"}`));
       expect(inLog?.what).toMatch(/^log has one/);
     }
+  });
+
+  it('no secret gets out: in the metrics, though nothing happens after they were scraped', async () => {
+    vi.spyOn(World.prototype, 'metricsText').mockImplementation(async function scraped(this: World) {
+      this.tellOutput('metrics', '# bmc-secret-02');
+      return '';
+    });
+    const { outcome } = await run({ ...scenarioOf(1), rivals: [] });
+    vi.restoreAllMocks();
+    expect(outcome.failure?.message).toMatch(/^no secret gets out: metrics has one/);
   });
 });
 

@@ -125,13 +125,15 @@ const DEEDS: Deeds = {
     later(what.forMs, () => world.application.goOn(uuid));
   },
   'crash machine': ({ meddler, uuid }) => meddler.crash(uuid),
+  'member in': ({ meddler, uuid }) => meddler.operate(uuid, 'in'),
+  'member out': ({ meddler, uuid }) => meddler.operate(uuid, 'out'),
   'boot on node': bootOnNode,
   'replace instance'(scene) {
     scene.meddler.instance(scene.uuid, 'delete');
     bootOnNode(scene);
   },
   'application lies'({ world, uuid, what, later }) {
-    world.blamed.add(uuid);
+    world.blamed.add(uuid, 'member', what.forMs);
     world.application.faults.lies.add(uuid);
     later(what.forMs, () => void world.application.faults.lies.delete(uuid));
   },

@@ -1,4 +1,5 @@
 import { isEnded } from '../../src/store/state.ts';
+import { allInvariants } from '../support/invariants/index.ts';
 import { Violation } from '../support/invariants/invariant.ts';
 import type { Call } from '../support/world/calls.ts';
 import { Meddler } from '../support/world/meddler.ts';
@@ -73,20 +74,55 @@ function counting(): { readonly faults: Record<string, number>; readonly count: 
   return { faults, count };
 }
 
-/** What comes in the way of requests, by their number. */
-function disturbing(scenario: Scenario, count: Count): (call: Call) => Disturbance | null {
-  const byRequest = new Map(scenario.disturbances.map(({ request, what }) => [request, what]));
+type Numbered = Scenario['disturbances'][number];
+
+/** What comes in the way of requests, by their number; `turned`: of the first one that left after a node had turned back. */
+function disturbing(scenario: Scenario, count: Count, turned: () => number | null): (call: Call) => Disturbance | null {
+  const known = (since: Numbered['since']) =>
+    new Map(scenario.disturbances.filter((one) => one.since === since).map((one) => [one.request, one]));
+  const [fromStart, fromTurn] = [known(undefined), known('way back')];
   const gaps = new Set<string>();
+  /** What is still to come of what lasts, by what is asked for. */
+  const lasting = new Map<string, { readonly one: Numbered; left: number }>();
+  const next = (call: Call): Numbered | undefined => {
+    const asked = `${call.at} ${call.method} ${call.path}`;
+    const begun = turned();
+    const onWayBack = begun === null ? undefined : fromTurn.get(call.id - begun);
+    if (onWayBack !== undefined) count('on the way back');
+    const one = onWayBack ?? fromStart.get(call.id);
+    if (one !== undefined) {
+      if (one.times !== undefined) lasting.set(asked, { one, left: one.times });
+      return one;
+    }
+    const last = lasting.get(asked);
+    if (last === undefined || last.left === 0) return undefined;
+    last.left -= 1;
+    count('again and again');
+    return last.one;
+  };
   return (call) => {
-    const what = byRequest.get(call.id);
-    // The same list with a gap twice in a row: that nobody can tell from the truth.
+    const one = next(call);
+    // The same list of parts with a gap twice in a row: that nobody can tell from the truth.
     const again = gaps.delete(`${call.at} ${call.path}`);
-    if (what === undefined || !applies(what, call, scenario) || (again && what.do === 'partial')) return null;
-    if (what.do === 'partial') gaps.add(`${call.at} ${call.path}`);
+    const all = one === undefined ? [] : [one.what, one.what.also];
+    const [what, also] = all.filter((each) => {
+      return each !== undefined && applies(each, call, scenario) && !(again && each.do === 'partial');
+    });
+    if (what === undefined) return null;
+    if ((what.do === 'partial' || also?.do === 'partial') && PARTS.test(call.path)) gaps.add(`${call.at} ${call.path}`);
     count(what.do);
-    return what;
+    if (also !== undefined) count('together');
+    const { also: _, ...first } = { also: undefined, ...what };
+    return also === undefined ? first : { ...first, also };
   };
 }
+
+/** Lists of what belongs to a node, of which Ironic tells nowhere else. */
+const PARTS = /^\/v1\/(ports|portgroups)/;
+
+/** A node has turned back, or all are to: from then on the way back counts. */
+const isTurned = ({ record }: World): boolean =>
+  record?.intent === 'abort' || record?.results.some(({ place }) => place === 'going_back') === true;
 
 function breakClouds(world: World, { faults }: Scenario, count: Count): void {
   for (const { atMs, plane, rule, forMs } of faults) {
@@ -106,7 +142,7 @@ function breakClouds(world: World, { faults }: Scenario, count: Count): void {
 /** Several Ephyras where one should be: nothing has to come to an end, but nothing may be broken. */
 async function playOfRivals(scenario: Scenario, whole: boolean): Promise<{ outcome: Outcome; world: World }> {
   const { faults, count } = counting();
-  const disturb = disturbing(scenario, count);
+  const disturb = disturbing(scenario, count, () => null);
   const options = { ...scenario.options, seed: scenario.seed, wholeTrace: whole, disturb };
   const { world, play } = playRivals(options, scenario.rivals, count);
   if (scenario.options.history === true) await world.pass(90_000);
@@ -122,8 +158,12 @@ async function playOfRivals(scenario: Scenario, whole: boolean): Promise<{ outco
 
 async function play(scenario: Scenario, whole: boolean): Promise<{ outcome: Outcome; world: World }> {
   const { faults, count } = counting();
-  const disturb = disturbing(scenario, count);
-  const kills = new Map(scenario.kills.map(({ point, downMs }) => [point, downMs]));
+  /** So many requests and points there were when the first node turned back; null: none has. */
+  let turned = null as { readonly requests: number; readonly points: number } | null;
+  const disturb = disturbing(scenario, count, () => turned?.requests ?? null);
+  const killsOf = (since?: 'way back') =>
+    new Map(scenario.kills.filter((kill) => kill.since === since).map(({ point, downMs }) => [point, downMs]));
+  const [kills, killsBack] = [killsOf(), killsOf('way back')];
   const { slack, pageLimit, namesNobody } = scenario.options;
   if (slack !== undefined && slack !== 'well') count(`slack ${slack}`);
   if (pageLimit !== undefined) count('small pages');
@@ -143,8 +183,9 @@ async function play(scenario: Scenario, whole: boolean): Promise<{ outcome: Outc
       return skew;
     },
     disturb,
+    invariants: [...allInvariants, () => ({ name: 'way back', stored: () => turnsPerhaps() })],
     kill: ({ index }) => {
-      const down = kills.get(index);
+      const down = (turned === null ? undefined : killsBack.get(index - turned.points)) ?? kills.get(index);
       if (down === undefined) return false;
       downMs = down;
       count('kill');
@@ -153,15 +194,24 @@ async function play(scenario: Scenario, whole: boolean): Promise<{ outcome: Outc
   });
   world.keepRunning(() => downMs);
   const meddler = new Meddler(world);
+  if (scenario.options.ownMetrics === true) scrape(world);
   // So that what was a minute ago is known when the first deployment begins.
   if (scenario.options.history === true) await world.pass(90_000);
   breakClouds(world, scenario, count);
-  for (const { atMs, what } of scenario.meddling) {
-    world.time.after(atMs, () => {
-      count(what.do);
-      meddle(world, meddler, what);
-    });
-  }
+  const meddleLater = (since?: 'way back') => {
+    for (const { atMs, what } of scenario.meddling.filter((one) => one.since === since)) {
+      world.time.after(atMs, () => {
+        count(what.do);
+        meddle(world, meddler, what);
+      });
+    }
+  };
+  meddleLater();
+  const turnsPerhaps = () => {
+    if (turned !== null || !isTurned(world)) return;
+    turned = { requests: world.network.requests, points: world.points };
+    meddleLater('way back');
+  };
 
   return outcomeOf(
     scenario,
@@ -179,9 +229,18 @@ async function play(scenario: Scenario, whole: boolean): Promise<{ outcome: Outc
         }
         settled(world);
       }
-      await world.metricsText();
     },
   );
+}
+
+/** Now and then, as Prometheus does: what a process has counted is gone with it. */
+const SCRAPE_MS = 60_000;
+
+function scrape(world: World): void {
+  world.time.aside(SCRAPE_MS, () => {
+    void world.metricsText();
+    scrape(world);
+  });
 }
 
 /** Plays to the end, or until something is broken. `play` tells how things end as they do. */
@@ -196,6 +255,9 @@ async function outcomeOf(
   let failure: Outcome['failure'] = null;
   try {
     await play(ends);
+    await world.metricsText();
+    // What was broken last, nobody has waited for anything after it.
+    if (world.violation !== null) throw world.violation;
   } catch (error) {
     failure =
       error instanceof Violation

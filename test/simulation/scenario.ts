@@ -24,6 +24,8 @@ export type Meddling =
   | { readonly do: 'application hangs'; readonly forMs: number }
   | { readonly do: 'drain hangs' | 'join hangs'; readonly node: number; readonly forMs: number }
   | { readonly do: 'crash machine'; readonly node: number }
+  /** Somebody takes it in or out in the application itself. */
+  | { readonly do: 'member in' | 'member out'; readonly node: number }
   /** The next time that the node is free somewhere, somebody boots on it. */
   | { readonly do: 'boot on node'; readonly node: number }
   /** What runs on it is deleted, and then somebody boots on it. */
@@ -39,14 +41,23 @@ export type Meddling =
 export const RESTARTED = ['keystone', 'ironic', 'nova', 'placement'] as const;
 export type RestartedService = (typeof RESTARTED)[number];
 
+/** Counted from when the first node turns back; else from the beginning. */
+interface Since {
+  readonly since?: 'way back';
+}
+
 /** A whole run as data: what can be shrunk, printed and played again. */
 export interface Scenario {
   readonly seed: number;
   readonly options: Omit<WorldOptions, 'seed' | 'disturb' | 'kill' | 'skewMs' | 'invariants' | 'listener'>;
   readonly wishes: readonly Wish[];
   readonly skews: readonly number[];
-  /** By number of the request. */
-  readonly disturbances: readonly { readonly request: number; readonly what: Disturbance }[];
+  /** By number of the request. `times`: and so many more that ask for the same. */
+  readonly disturbances: readonly ({
+    readonly request: number;
+    readonly what: Disturbance;
+    readonly times?: number;
+  } & Since)[];
   readonly faults: readonly {
     readonly atMs: number;
     readonly plane: string;
@@ -54,8 +65,8 @@ export interface Scenario {
     readonly forMs?: number;
   }[];
   /** By number of the point. */
-  readonly kills: readonly { readonly point: number; readonly downMs: number }[];
-  readonly meddling: readonly { readonly atMs: number; readonly what: Meddling }[];
+  readonly kills: readonly ({ readonly point: number; readonly downMs: number } & Since)[];
+  readonly meddling: readonly ({ readonly atMs: number; readonly what: Meddling } & Since)[];
   /** What becomes of several Ephyras on the same clouds. Empty: there is one, as there should be. */
   readonly rivals: readonly Rivalry[];
 }
@@ -88,6 +99,7 @@ export function scenarioOf(seed: number): Scenario {
     const atMs = Math.round(replaced.next() * lastsMs);
     meddling.push({ atMs, what: { do: 'replace instance', node: replaced.between(1, nodes) } });
   }
+  const whole = wholeOf(random.fork('whole'), nodes, lastsMs, trouble);
   return {
     seed,
     options: {
@@ -111,21 +123,81 @@ export function scenarioOf(seed: number): Scenario {
       ...(random.chance(0.2) ? { tokenLifetimeMs: random.between(15_000, 120_000) } : {}),
       shuffle: random.chance(0.7),
       history: (trouble > 0 && random.chance(0.4)) || meddling.some(({ what }) => what.do === 'replica behind'),
-      ownMetrics: random.chance(0.05),
+      ownMetrics: random.chance(0.2),
       logLevel: random.chance(0.15) ? 'debug' : 'warn',
       ...(random.chance(0.15) ? { pageLimit: random.between(1, 4) } : {}),
       ...(random.chance(0.2) ? { slack: random.pick(SLACK_MOODS) } : {}),
     },
     wishes: wishesOf(random, nodes).map((wish) => without(wish, racks.lost, nodes)),
     skews: list(3, () => (random.chance(0.2) ? skewOf(random) : 0)),
-    disturbances: list(some(6), () => ({ request: random.between(1, 25 * nodes), what: disturbanceOf(random) })),
+    disturbances: [
+      ...list(some(6), () => ({ request: random.between(1, 25 * nodes), what: disturbanceOf(random) })),
+      ...whole.disturbances,
+    ],
     faults: list(some(3), () => faultOf(random, nodes, span())),
-    kills: list(random.chance(0.6) ? some(3) : 0, () => ({
-      point: random.between(1, 60 * nodes),
-      downMs: random.pick([0, 500, 5_000, 60_000, 600_000]),
-    })).sort((a, b) => a.point - b.point),
-    meddling,
+    kills: [
+      ...list(random.chance(0.6) ? some(3) : 0, () => ({
+        point: random.between(1, 60 * nodes),
+        downMs: random.pick(DOWN_MS),
+      })).sort((a, b) => a.point - b.point),
+      ...whole.kills,
+    ],
+    meddling: [...meddling, ...whole.meddling],
     rivals: random.chance(0.03) ? rivalryOf(random.fork('rivals')) : [],
+  };
+}
+
+const DOWN_MS = [0, 500, 5_000, 60_000, 600_000] as const;
+
+/**
+ * What comes over the whole of a run, however long it gets, and what comes on the way back: the way there alone is as far as
+ * trouble that is made up from the number of nodes reaches in most runs.
+ */
+function wholeOf(
+  random: Random,
+  nodes: number,
+  lastsMs: number,
+  trouble: number,
+): Pick<Scenario, 'disturbances' | 'kills' | 'meddling'> {
+  const some = (most: number) => (trouble === 0 ? 0 : random.between(0, most));
+  const list = <T>(count: number, make: () => T): T[] => Array.from({ length: count }, make);
+  const part = (most: number, requests: number, points: number, ms: number, since: Since) => ({
+    disturbances: list(some(2 * most), () => ({
+      request: random.between(1, requests),
+      ...lastingOf(random),
+      ...since,
+    })),
+    kills: list(random.chance(0.3) ? some(most) : 0, () => ({
+      point: random.between(1, points),
+      downMs: random.pick(DOWN_MS),
+      ...since,
+    })).sort((a, b) => a.point - b.point),
+    meddling: list(random.chance(0.4) ? some(most) : 0, () => {
+      const member = random.chance(0.2);
+      const what: Meddling = member
+        ? { do: random.pick(['member in', 'member out'] as const), node: random.between(1, nodes) }
+        : meddlingOf(random, nodes);
+      return { atMs: random.between(0, Math.round(ms)), what, ...since };
+    }),
+  });
+  const all = part(1, 70 * nodes, 150 * nodes, 3 * lastsMs, {});
+  if (!random.chance(0.4)) return all;
+  const back = part(3, 25 * nodes, 60 * nodes, lastsMs, { since: 'way back' });
+  return {
+    disturbances: [...all.disturbances, ...back.disturbances],
+    kills: [...all.kills, ...back.kills],
+    meddling: [...all.meddling, ...back.meddling],
+  };
+}
+
+/** What may last, and what may come together. */
+function lastingOf(random: Random): Pick<Scenario['disturbances'][number], 'what' | 'times'> {
+  const what = disturbanceOf(random);
+  const times = random.chance(0.2) ? random.between(1, 5) : 0;
+  const also = random.chance(0.15) ? disturbanceOf(random) : null;
+  return {
+    what: also === null || also.do === what.do ? what : { ...what, also },
+    ...(times === 0 ? {} : { times }),
   };
 }
 

@@ -19,6 +19,23 @@ describe('worlds made up from seeds', () => {
     expect(tally.report().join('\n')).toMatch(/60 runs/);
   });
 
+  it('may have trouble on the way back, again and again, in two ways at once', async () => {
+    const calm = { ...scenarioOf(3), rivals: [], kills: [], faults: [], meddling: [], skews: [] };
+    const what = { do: 'late answer', ms: 1_000, also: { do: 'lose answer' } } as const;
+    const { outcome } = await run({
+      ...calm,
+      wishes: [{ key: 'first', abortAfter: 1 }],
+      disturbances: [{ request: 2, since: 'way back', what, times: 2 }],
+    });
+    expect(outcome.failure).toBeNull();
+    expect(outcome.faults).toMatchObject({
+      'late answer': 3,
+      'on the way back': 1,
+      'again and again': 2,
+      together: 3,
+    });
+  });
+
   it('are the same whenever they are played', async () => {
     for (const seed of [3, 14, 77]) {
       const first = await replay(scenarioOf(seed));

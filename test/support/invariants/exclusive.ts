@@ -50,7 +50,7 @@ export class OneDeployment implements Invariant {
     const mine = markerIn((after?.['extra'] as Record<string, unknown> | undefined)?.['ephyra']);
     if (mine === null || mine === 'invalid' || !this.#isOurs(mine.deployment)) return;
     const owner = this.#world.disk.deployments.find(({ id }) => id === mine.deployment);
-    if (owner !== undefined && isEnded(owner) && !this.#world.blamed.has(uuid)) {
+    if (owner !== undefined && isEnded(owner) && !this.#world.blamed.has(uuid, ['mark', 'late'])) {
       this.#world.violate(this.name, `a node of ${controlPlane} is marked for ${owner.id}, which is ${owner.state}`);
     }
   }

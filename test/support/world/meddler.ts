@@ -40,7 +40,7 @@ export class Meddler {
     const at = this.whereIs(uuid);
     const id = at === null ? undefined : this.#world.mirror(at).instanceOn(uuid)?.id;
     if (at === null || id === undefined) return;
-    this.#world.blamed.add(uuid);
+    this.#world.blamed.add(uuid, 'machine');
     if (how === 'delete') this.request(at, 'nova', 'DELETE', `/v2.1/servers/${id}`);
     else this.request(at, 'nova', 'POST', `/v2.1/servers/${id}/action`, { 'os-stop': null });
   }
@@ -52,7 +52,7 @@ export class Meddler {
       const providers = this.#world.plane(name).snapshot().providers as readonly ProviderRecord[];
       const free = providers.some((one) => one.uuid === uuid && one.reserved === 0 && one.consumer === null);
       if (node?.provision_state !== 'available' || !free) continue;
-      this.#world.blamed.add(uuid);
+      this.#world.blamed.add(uuid, 'machine');
       const server = {
         name: 'somebody-else',
         flavorRef: this.#idOf(name, 'nova', '/v2.1/flavors', 'flavors', `bm.${node.extra['role']}`),
@@ -72,7 +72,7 @@ export class Meddler {
     const at = this.whereIs(uuid);
     const id = at === null ? undefined : this.#world.mirror(at).instanceOn(uuid)?.id;
     if (at === null || id === undefined) return;
-    this.#world.blamed.add(uuid);
+    this.#world.blamed.add(uuid, 'other');
     this.request(at, 'nova', 'POST', `/v2.1/servers/${id}/metadata`, { metadata: properties });
   }
 
@@ -80,7 +80,7 @@ export class Meddler {
   mark(uuid: string, value: unknown): void {
     const at = this.whereIs(uuid);
     if (at === null) return;
-    this.#world.blamed.add(uuid);
+    this.#world.blamed.add(uuid, 'mark');
     const marked = this.#world.mirror(at).nodes.get(uuid)?.extra['ephyra'] !== undefined;
     if (value === undefined && !marked) return;
     const step = value === undefined ? { op: 'remove' } : { op: 'add', value };
@@ -105,7 +105,7 @@ export class Meddler {
     const at = this.whereIs(uuid);
     // Who finds it locked tries another day.
     if (at === null || this.#world.mirror(at).nodes.get(uuid)?.reservation) return undefined;
-    this.#world.blamed.add(uuid);
+    this.#world.blamed.add(uuid, 'other');
     const edit = () => void this.request(at, 'ironic', 'PATCH', `/v1/nodes/${uuid}`, [{ op: 'add', path, value }]);
     const watcher = this.#world.invariant(DefinitionsPresent);
     if (watcher === undefined) edit();
@@ -116,13 +116,13 @@ export class Meddler {
   protect(uuid: string): void {
     const at = this.whereIs(uuid);
     if (at === null) return;
-    this.#world.blamed.add(uuid);
+    this.#world.blamed.add(uuid, 'other');
     this.request(at, 'ironic', 'PATCH', `/v1/nodes/${uuid}`, [{ op: 'replace', path: '/protected', value: true }]);
   }
 
   maintenance(uuid: string, at: string, on: boolean): void {
     if (!this.#world.mirror(at).nodes.has(uuid)) return;
-    this.#world.blamed.add(uuid);
+    this.#world.blamed.add(uuid, 'other');
     this.#world.note(
       `a person ${on ? 'puts' : 'takes'} ${uuid.slice(-4)} ${on ? 'into' : 'out of'} maintenance in ${at}`,
     );
@@ -131,9 +131,16 @@ export class Meddler {
 
   /** The machine loses its power, and nobody is told. */
   crash(uuid: string): void {
-    this.#world.blamed.add(uuid);
+    this.#world.blamed.add(uuid, 'machine');
     this.#world.note(`the machine of ${uuid.slice(-4)} crashes`);
     this.#world.application.machine(uuid, false, null);
+  }
+
+  /** Takes the member in or out in the application itself. */
+  operate(uuid: string, state: 'in' | 'out'): void {
+    this.#world.blamed.add(uuid, 'member');
+    this.#world.note(`a person takes ${uuid.slice(-4)} ${state} in the application`);
+    this.#world.application.operate(uuid, state);
   }
 
   #ask(at: string, service: Service, method: string, path: string, body?: unknown): Reply | Promise<Reply> {

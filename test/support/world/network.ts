@@ -7,8 +7,9 @@ import { classify } from './calls.ts';
 import type { Mirror } from './mirror.ts';
 import type { VirtualTime } from './time.ts';
 
-/** What happens to one request on its way. */
-export type Disturbance =
+/** What happens to one request on its way; `also`: and this as well. */
+export type Disturbance = Single & { readonly also?: Single };
+type Single =
   /** The connection breaks before the request has arrived. */
   | { readonly do: 'drop' }
   /** The request is served, and the connection breaks. */
@@ -30,6 +31,13 @@ export type Disturbance =
   /** One entry of a list is missing, and nothing tells: the `which`-th, counted round and round. */
   | { readonly do: 'partial'; readonly which: number };
 export type DisturbanceKind = Disturbance['do'];
+type Of<K extends DisturbanceKind> = Extract<Single, { readonly do: K }>;
+
+/** Whether that is what happens, alone or among others. */
+function has<K extends DisturbanceKind>(disturbance: Disturbance | null, kind: K): Of<K> | null {
+  const found = [disturbance, disturbance?.also].find((one) => one?.do === kind);
+  return (found ?? null) as Of<K> | null;
+}
 
 /** Who is told of what becomes of a request. */
 export interface NetworkWatch {
@@ -110,7 +118,7 @@ export class Network {
       const disturbance = this.#setup.disturb(call);
       const reply = await this.#carry(plane, call, request, disturbance);
       if (!caller.alive() || givenUp) return never();
-      const isHalf = disturbance?.do === 'half answer' && reply.body !== undefined;
+      const isHalf = has(disturbance, 'half answer') !== null && reply.body !== undefined;
       if (reply.dropped === undefined && !isHalf) this.#setup.watch.delivered(call, reply);
       else this.#setup.watch.failed(call);
       caller.point('answer', `${call.method} ${call.path}`);
@@ -171,17 +179,18 @@ export class Network {
     disturbance: Disturbance | null,
     isCut: () => boolean,
   ): Promise<Reply> {
-    const kind = disturbance?.do;
     await this.#pass(this.#setup.latencyMs());
-    if (kind === 'drop') return RESET;
-    if (kind === 'hang') return never();
-    if (disturbance?.do === 'refuse') {
+    if (has(disturbance, 'drop')) return RESET;
+    if (has(disturbance, 'hang')) return never();
+    const refused = has(disturbance, 'refuse');
+    if (refused !== null) {
       await this.#pass(this.#setup.latencyMs());
-      call.status = disturbance.status;
-      return refusal(disturbance);
+      call.status = refused.status;
+      return refusal(refused);
     }
-    if (disturbance?.do === 'late request') await this.#pass(disturbance.ms);
-    const behindMs = disturbance?.do === 'stale' ? disturbance.ms : this.#lags.get(call.at);
+    const late = has(disturbance, 'late request');
+    if (late !== null) await this.#pass(late.ms);
+    const behindMs = has(disturbance, 'stale')?.ms ?? this.#lags.get(call.at);
     if (behindMs !== undefined && call.write === null) {
       call.stale = true;
       plane.faults.add({
@@ -197,9 +206,11 @@ export class Network {
     const serve = () => plane.handle({ service, method, path, headers, json: body });
     const answer = serve();
     let reply = answer instanceof Promise ? await answer : answer;
-    if (disturbance?.do === 'partial') reply = without(reply, disturbance.which);
-    if (disturbance?.do === 'twice') {
-      this.#setup.time.after(disturbance.ms, () => {
+    const gap = has(disturbance, 'partial');
+    if (gap !== null) reply = without(reply, gap.which);
+    const twice = has(disturbance, 'twice');
+    if (twice !== null) {
+      this.#setup.time.after(twice.ms, () => {
         if (!this.#setup.watch.mayRepeat(call)) return;
         void Promise.resolve(serve()).then(({ status }) => this.#setup.watch.repeated(call, status));
       });
@@ -207,8 +218,8 @@ export class Network {
     call.servedAt = this.#setup.time.now();
     call.status = reply.status;
     this.#setup.watch.served(call, reply);
-    await this.#pass(this.#setup.latencyMs() + (disturbance?.do === 'late answer' ? disturbance.ms : 0));
-    return kind === 'lose answer' ? RESET : reply;
+    await this.#pass(this.#setup.latencyMs() + (has(disturbance, 'late answer')?.ms ?? 0));
+    return has(disturbance, 'lose answer') === null ? reply : RESET;
   }
 
   #pass(ms: number): Promise<void> | undefined {

@@ -17,6 +17,7 @@ import { Violation } from '../invariants/invariant.ts';
 import { Watchers } from '../invariants/watchers.ts';
 import type { MemberChange } from './application.ts';
 import { Application } from './application.ts';
+import { Blame } from './blame.ts';
 import type { Call } from './calls.ts';
 import { DESTRUCTIVE, describe, isGivenUp } from './calls.ts';
 import { CLOUD_DELAYS, KEYSTONE_PASSWORD, worldConfig } from './config.ts';
@@ -89,7 +90,7 @@ export class World {
   readonly racks: ReadonlyMap<string, string>;
   violation: Violation | null = null;
   /** Nodes that people or bad luck have laid hands on: what becomes of them is not Ephyra's doing alone. */
-  readonly blamed = new Set<string>();
+  readonly blamed: Blame;
   /** Every write that a cloud has served, in order. */
   readonly writes: Call[] = [];
   readonly reads: Call[] = [];
@@ -108,6 +109,7 @@ export class World {
     this.random = createRandom(seed);
     const order = this.random.fork('order');
     this.time = new VirtualTime(START, options.shuffle === true ? () => order.next() : null);
+    this.blamed = new Blame(this.time.now);
     this.trace = new Trace(START, options.wholeTrace === true ? Number.POSITIVE_INFINITY : 200);
     this.#config = worldConfig(options);
     // Its settings are those of the world already.
@@ -166,7 +168,8 @@ export class World {
           this.#watchers.tell('sent', call);
         },
         arrived: (call) => {
-          if (isGivenUp(call, this.time.now()) && call.write !== null && call.node !== null) this.blamed.add(call.node);
+          if (isGivenUp(call, this.time.now()) && call.write !== null && call.node !== null)
+            this.blamed.add(call.node, 'late');
           this.#watchers.tell('arrived', call);
         },
         served: (call) => {
@@ -368,7 +371,10 @@ export class World {
 
   #disturb(call: Call): Disturbance | null {
     const disturbance = this.options.disturb?.(call) ?? null;
-    if (disturbance !== null) this.note(`${disturbance.do}: ${describe(call)}`);
+    if (disturbance !== null) {
+      const also = disturbance.also === undefined ? '' : ` and ${disturbance.also.do}`;
+      this.note(`${disturbance.do}${also}: ${describe(call)}`);
+    }
     return disturbance;
   }
 
