@@ -82,7 +82,8 @@ export class Definitions {
 
   /**
    * A list that lacks a port tells nobody, and what it lacks would be lost with the original. So whoever has listed all
-   * ports is a witness: what the list of one node does not show of what was there then is asked for once more.
+   * ports is a witness, and so is the list before: what the list of one node does not show of what was there then is asked for
+   * once more.
    */
   witness(at: ControlPlaneName, ports: readonly PortDetail[]): void {
     const byNode = new Map<NodeUuid, Set<string>>();
@@ -93,9 +94,12 @@ export class Definitions {
   async #portsOf(uuid: NodeUuid, at: ControlPlaneName): Promise<readonly PortDetail[]> {
     const { ironic } = this.#cloud(at);
     const ports = await ironic.listPorts({ node: uuid });
+    const key = `${at} ${uuid}`;
     const listed = new Set(ports.map((port) => port.uuid));
-    const missing = [...(this.#witnessed.get(`${at} ${uuid}`) ?? [])].some((port) => !listed.has(port));
-    return missing ? union(ports, await ironic.listPorts({ node: uuid })) : ports;
+    const missing = [...(this.#witnessed.get(key) ?? [])].some((port) => !listed.has(port));
+    const all = missing ? union(ports, await ironic.listPorts({ node: uuid })) : ports;
+    this.#witnessed.set(key, new Set(all.map((port) => port.uuid)));
+    return all;
   }
 
   /** Few nodes have any: one list for all is read now and then, and a node that is in it is asked for itself. */
