@@ -37,6 +37,8 @@ export class Definitions {
   readonly #read = new Map<string, { at: number; definition: Definition }>();
   /** By control plane and node: uuids of ports that a list of all ports has shown. */
   readonly #witnessed = new Map<string, ReadonlySet<string>>();
+  /** The same, shown by the last list of the ports of the one node. */
+  readonly #listed = new Map<string, ReadonlySet<string>>();
 
   constructor(
     controlPlanes: ReadonlyMap<ControlPlaneName, ControlPlane>,
@@ -82,8 +84,8 @@ export class Definitions {
 
   /**
    * A list that lacks a port tells nobody, and what it lacks would be lost with the original. So whoever has listed all
-   * ports is a witness, and so is the list before: what the list of one node does not show of what was there then is asked for
-   * once more.
+   * ports is a witness, and so is the list before this one: what the list of one node does not show of what was there then is
+   * asked for once more.
    */
   witness(at: ControlPlaneName, ports: readonly PortDetail[]): void {
     const byNode = new Map<NodeUuid, Set<string>>();
@@ -95,10 +97,11 @@ export class Definitions {
     const { ironic } = this.#cloud(at);
     const ports = await ironic.listPorts({ node: uuid });
     const key = `${at} ${uuid}`;
-    const listed = new Set(ports.map((port) => port.uuid));
-    const missing = [...(this.#witnessed.get(key) ?? [])].some((port) => !listed.has(port));
+    const shown = new Set(ports.map((port) => port.uuid));
+    const before = [...(this.#witnessed.get(key) ?? []), ...(this.#listed.get(key) ?? [])];
+    const missing = before.some((port) => !shown.has(port));
     const all = missing ? union(ports, await ironic.listPorts({ node: uuid })) : ports;
-    this.#witnessed.set(key, new Set(all.map((port) => port.uuid)));
+    this.#listed.set(key, new Set(all.map((port) => port.uuid)));
     return all;
   }
 
