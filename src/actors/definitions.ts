@@ -201,6 +201,7 @@ export class Definitions {
     }
     // Either of the two readings may be the one with the gap; what is missing in the copy is taken from both.
     const whole = { ...original, ports: union(original.ports, ports) };
+    this.#listed.set(key, new Set(whole.ports.map((port) => port.uuid)));
     refusePartial(whole, move);
     if (again && this.#read.get(key) === known) this.#read.set(key, { at: known.at, definition: whole });
     return compareDefinitions(whole, copy);
