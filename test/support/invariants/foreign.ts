@@ -131,7 +131,9 @@ export class ForeignUntouched implements Invariant {
     if (instance !== null && this.#isForeign(at, instance, node, record.id)) return `${instance} is somebody else's`;
     const why = this.#strangeness(process, node, record);
     // What was decided a moment before, on a look that was as fresh as it must be, is on its way by then.
-    const grace = DESTRUCTIVE.has(write ?? 'other') ? 5_000 : 30_000;
+    // Parts follow the node that was made for them, for which a request may have been held up until it would be given up.
+    const held = write === 'create port' || write === 'create portgroup' || write === 'set traits' ? 60_000 : 0;
+    const grace = (DESTRUCTIVE.has(write ?? 'other') ? 5_000 : 30_000) + held;
     const told = this.#toldAt.get(`${process} ${node}`) ?? this.#world.time.now();
     if (why !== null) return this.#world.time.now() - told > grace ? why : null;
     const said = [...this.#world.mirrors.keys()].map((at) => this.#knowledge.node(process, at, node)?.node ?? null);
