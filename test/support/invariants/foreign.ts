@@ -113,7 +113,8 @@ export class ForeignUntouched implements Invariant {
   /** Whether the instance was neither there for the deployment nor booted by it. */
   #isForeign(at: string, id: string, node: string, deployment: string): boolean {
     const instance = this.#world.mirror(at).instances.get(id);
-    if (instance === undefined) return false;
+    // Nova forgets whose one was that is deleted; nothing can be done to it any more.
+    if (instance === undefined || instance.status === 'DELETED') return false;
     const { ephyra_deployment: bootedBy, ephyra_node: bootedFor } = instance.metadata;
     if (bootedBy === deployment && bootedFor === node) return false;
     return this.#moved.get(deployment)?.get(node)?.has(id) !== true;

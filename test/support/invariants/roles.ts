@@ -127,7 +127,8 @@ export class RolesWhole implements Invariant {
 
   #objection(uuid: string, name: string, at: string, gone: string): string | null {
     const { blamed, application } = this.#world;
-    if (blamed.has(uuid, ['late'])) return null;
+    // Whoever takes the mark off says that the node has been let go of, as Ephyra does at the end.
+    if (blamed.has(uuid, ['late', 'mark'])) return null;
     if (this.#world.mirror(gone).nodes.has(uuid)) return `${name} is still in ${gone}`;
     if (!this.#runs(at, uuid) && !this.#isStopped(at, uuid)) return `${name} does not run in ${at}`;
     const member = application.get(uuid);
@@ -135,8 +136,7 @@ export class RolesWhole implements Invariant {
       return `${member.name} is ${member.state}${member.up ? '' : ' and down'}`;
     }
     const extra = this.#world.mirror(at).nodes.get(uuid)?.extra;
-    if (extra?.['ephyra'] !== undefined && !blamed.has(uuid, ['mark'])) return `${name} still bears its mark`;
-    return null;
+    return extra?.['ephyra'] === undefined ? null : `${name} still bears its mark`;
   }
 
   /** Others have stopped it while it ran, and Ephyra did not know. */
