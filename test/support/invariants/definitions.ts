@@ -103,8 +103,12 @@ export class DefinitionsPresent implements Invariant {
 
   /** A delete that nobody knows of any more takes whatever it meets, were it the last: nobody can be told to prevent that. */
   arrived(call: Call): void {
-    if (call.write !== 'delete node' || call.node === null || !isGivenUp(call, this.#world.time.now())) return;
-    this.#late.add(call.node);
+    if (call.write !== 'delete node' || call.node === null) return;
+    if (isGivenUp(call, this.#world.time.now())) this.#late.add(call.node);
+    // Sent before the edit or right after it, and held up since: that is as good as arrived then.
+    const previous = this.#previous.get(call.node);
+    if (previous === undefined || call.sentAt > previous.until) return;
+    this.#previous.set(call.node, { ...previous, until: Math.max(previous.until, this.#world.time.now()) });
   }
 
   /** What such a delete has left is what there is to keep. */
