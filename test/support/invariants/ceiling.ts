@@ -25,13 +25,15 @@ export class UnavailabilityCeiling implements Invariant {
     if (by !== 'ephyra' || after.state !== 'draining' || !serves(before)) return;
     const record = this.#world.record;
     if (record === undefined) return;
-    const out = this.#world.application.members().filter((member) => {
+    const { roles, racks, options, application, blamed, time } = this.#world;
+    const out = application.members().filter((member) => {
       // In the same millisecond, nobody can tell which came first.
       const since = this.#outSince.get(member.uuid);
       const unknown = member.uuid !== after.uuid && since !== undefined && since >= knownAt;
-      return !serves(member) && !unknown;
+      // An application that names nobody is asked of each one: of whom it lies, nothing else tells.
+      const isLiedAbout = blamed.has(member.uuid, ['member'], time.now());
+      return !serves(member) && !unknown && !isLiedAbout;
     });
-    const { roles, racks, options } = this.#world;
     // Of whom nobody knows where he is, he may be in this very place.
     const sameAs = (of: ReadonlyMap<string, string>) =>
       out.filter(({ uuid }) => ['', of.get(after.uuid)].includes(of.get(uuid)));
