@@ -31,7 +31,7 @@ export class UnavailabilityCeiling implements Invariant {
       const since = this.#outSince.get(member.uuid);
       const unknown = member.uuid !== after.uuid && since !== undefined && since >= knownAt;
       // An application that names nobody is asked of each one: of whom it lies, nothing else tells.
-      const isLiedAbout = blamed.has(member.uuid, ['member'], time.now());
+      const isLiedAbout = options.namesNobody === true && blamed.has(member.uuid, ['member'], time.now());
       return !serves(member) && !unknown && !isLiedAbout;
     });
     // Of whom nobody knows where he is, he may be in this very place.

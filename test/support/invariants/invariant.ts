@@ -12,7 +12,7 @@ export type Watched = Pick<
 > & {
   readonly application: Pick<Application, 'get' | 'members'>;
   readonly time: Pick<World['time'], 'now'>;
-  readonly options: Pick<World['options'], 'roleMax' | 'deployment' | 'seed'>;
+  readonly options: Pick<World['options'], 'roleMax' | 'deployment' | 'seed' | 'namesNobody'>;
 };
 
 /**
