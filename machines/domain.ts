@@ -184,6 +184,8 @@ export interface Move {
   /** The deployment's sides: these never change. */
   readonly source: ControlPlaneName;
   readonly target: ControlPlaneName;
+  /** What ran on it in the source when it was planned; null when that is not known. */
+  readonly instanceId: string | null;
   /** This move's direction. */
   readonly from: ControlPlaneName;
   readonly to: ControlPlaneName;

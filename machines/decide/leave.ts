@@ -77,17 +77,8 @@ function claim(move: Move, here: NodeFacts, instance: InstanceFacts | undefined,
       `${move.name} is ${here.provisionState} in ${move.from}, ${instance ? 'with' : 'without'} an instance; only active nodes with an instance are moved.`,
     );
   }
-  // Of what ran there when it was planned nothing is written down; but an epoch begins with the plan.
-  if (!ours && Date.parse(instance.createdAt) > move.epoch * 1000) {
-    if (memory.removed === true) return markGone('claim', here, move.from);
-    return fail(
-      'claim',
-      'node_not_movable',
-      'stop',
-      `${move.name} runs ${instance.name} (${instance.id}) in ${move.from}, created ${instance.createdAt}, after the node was planned.`,
-      'If that is what it is to run, plan and deploy again. If it is not that new, compare the clocks of Ephyra and Nova.',
-    );
-  }
+  const other = ours ? null : notThePlanned(instance, move);
+  if (other !== null) return memory.removed === true ? markGone('claim', here, move.from) : other;
   // With this instance it is claimed: only what both say is true.
   if (here.instanceUuid !== instance.id) {
     return wait('claim', onlyNova(instance, here, move.from), instancesAt(move.from), nodesAt(move.from));
@@ -99,6 +90,25 @@ function claim(move: Move, here: NodeFacts, instance: InstanceFacts | undefined,
     instanceId: instance.id,
     evidence: [...bothNodes(move), instancesAt(move.from)],
   });
+}
+
+/** What was not approved is not ended: an instance that has taken the place of the one that ran there at the plan. */
+function notThePlanned(instance: InstanceFacts, move: Move): Decision | null {
+  const what = `${move.name} runs ${instance.name} (${instance.id}) in ${move.from}, created ${instance.createdAt}`;
+  const remedy = 'If that is what it is to run, plan and deploy again.';
+  if (move.instanceId !== null) {
+    if (instance.id === move.instanceId) return null;
+    return fail('claim', 'node_not_movable', 'stop', `${what}, instead of the planned ${move.instanceId}.`, remedy);
+  }
+  // Planned by an Ephyra that did not write down which it was; but an epoch begins with the plan.
+  if (Date.parse(instance.createdAt) <= move.epoch * 1000) return null;
+  return fail(
+    'claim',
+    'node_not_movable',
+    'stop',
+    `${what}, after the node was planned.`,
+    `${remedy} If it is not that new, compare the clocks of Ephyra and Nova.`,
+  );
 }
 
 function leaveInstance(

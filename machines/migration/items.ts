@@ -11,6 +11,8 @@ export interface Item {
   readonly role: RoleName;
   /** What its machine shares with others that may fail with it, such as a rack; null when that is not known. */
   readonly failureDomain: FailureDomain | null;
+  /** What ran on it in the source when it was planned; null when that is not known. */
+  readonly instanceId: string | null;
   readonly place: Place;
   /** Forward tries so far, the one under way included. */
   readonly tries: number;
@@ -138,5 +140,5 @@ export type Course = Pick<Move, 'deployment' | 'epoch' | 'source' | 'target'>;
 
 export function moveOf(course: Course, item: Item, direction: 'forward' | 'back'): Move {
   const [from, to] = direction === 'forward' ? [course.source, course.target] : [course.target, course.source];
-  return { ...course, uuid: item.uuid, name: item.name, role: item.role, from, to };
+  return { ...course, uuid: item.uuid, name: item.name, role: item.role, instanceId: item.instanceId, from, to };
 }

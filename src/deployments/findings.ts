@@ -135,12 +135,15 @@ function rebuilt(marks: MarkedDeployment, pair: PairSight, deps: FindingsDeps): 
         name: node.name,
         role: node.role,
         failureDomain: domainOf(node.extras),
+        // Those that bear a mark bear the instance in it, and nothing is claimed for such a deployment.
+        instanceId: null,
       })),
       ...arrived.map((node) => ({
         uuid: node.uuid,
         name: nameOf(node),
         role: roleOf(pair, target, node, id) ?? deps.roles[0]?.name ?? 'unknown',
         failureDomain: domainOf([node.extra]),
+        instanceId: null,
       })),
     ],
     deps.roles,

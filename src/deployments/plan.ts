@@ -91,11 +91,12 @@ function inOrder(
 ): PlannedNode[] {
   const rank = new Map(roles.map((role, index) => [role.name, index]));
   return candidates
-    .map(({ node, role }) => ({
+    .map(({ node, role, instance }) => ({
       uuid: node.uuid,
       name: node.name ?? node.uuid,
       role: role.name,
       failureDomain: failureDomainOf(node.extra, failureDomain.extra),
+      instanceId: instance.id,
     }))
     .sort(
       (a, b) =>

@@ -138,6 +138,8 @@ export interface PlannedNode {
   readonly role: RoleName;
   /** What its machine shares with others that may fail with it, such as a rack; null when its definition tells nothing. */
   readonly failureDomain: FailureDomain | null;
+  /** What ran on it in the source when it was planned, and may be ended; null when that was not written down. */
+  readonly instanceId: string | null;
 }
 
 /** DESIGN section 6. */
@@ -184,7 +186,7 @@ export interface DeploymentView {
 
 export type NodePlace = 'waiting' | 'moving' | 'moved' | 'going_back' | 'back' | 'stuck';
 
-export interface NodeView extends Omit<PlannedNode, 'failureDomain'> {
+export interface NodeView extends Omit<PlannedNode, 'failureDomain' | 'instanceId'> {
   readonly place: NodePlace;
   /** The step under way, or the one it stopped at. */
   readonly step: Step | null;

@@ -2,7 +2,7 @@ import { storeStateSchema } from './state.ts';
 import type { StoreState } from './types.ts';
 
 /** The format that is written. */
-export const FORMAT = 3;
+export const FORMAT = 4;
 
 /** What a file holds beside the state: how often the store has been written, which tells an older copy from a newer one. */
 export interface StoreFile {
@@ -26,6 +26,8 @@ const MIGRATIONS: Readonly<Record<number, (content: Json) => Json>> = {
   1: (content) => ({ ...content, format: 2, writes: 0 }),
   // Format 2 did not know failure domains: those of its nodes are not known.
   2: (content) => ({ ...content, format: 3, deployments: each(content['deployments'], withoutDomains) }),
+  // Format 3 did not keep what ran on its nodes when they were planned.
+  3: (content) => ({ ...content, format: 4, deployments: each(content['deployments'], withoutInstances) }),
 };
 
 /** Reads what is in a file, bringing older formats up to date; nothing is guessed about what it cannot make sense of. */
@@ -81,6 +83,11 @@ const withoutDomains = (deployment: Json): Json => ({
   ...deployment,
   options: isObject(deployment['options']) ? { ...deployment['options'], failureDomain: null } : deployment['options'],
   nodes: each(deployment['nodes'], (node) => ({ ...node, failureDomain: null })),
+});
+
+const withoutInstances = (deployment: Json): Json => ({
+  ...deployment,
+  nodes: each(deployment['nodes'], (node) => ({ ...node, instanceId: null })),
 });
 
 /** What is not as it should be stays so, for the schema to complain about. */

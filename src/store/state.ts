@@ -52,7 +52,15 @@ const deployment = z.strictObject({
     failureDomain: text.nullable(),
     nodes: z.array(z.string()).nullable(),
   }),
-  nodes: z.array(z.strictObject({ uuid: text, name: z.string(), role: text, failureDomain: text.nullable() })),
+  nodes: z.array(
+    z.strictObject({
+      uuid: text,
+      name: z.string(),
+      role: text,
+      failureDomain: text.nullable(),
+      instanceId: text.nullable(),
+    }),
+  ),
   excluded: z.array(z.strictObject({ uuid: text, name: z.string(), reason: z.string() })),
   digest: text,
   approval: z.strictObject({ by: actor, at: time }).nullable(),
@@ -74,7 +82,7 @@ const deployment = z.strictObject({
  * to write.
  */
 export const storeStateSchema = z.strictObject({
-  format: z.literal(3),
+  format: z.literal(4),
   epoch: z.number().int().nonnegative(),
   installation: text.optional(),
   locks: z.array(lock).check(unique((entry) => entry.id)),
@@ -100,7 +108,7 @@ function unique<T>(key: (entry: T) => string) {
 
 /** The state before anything has happened. */
 export function emptyState(): StoreState {
-  return { format: 3, epoch: 0, locks: [], deployments: [] };
+  return { format: 4, epoch: 0, locks: [], deployments: [] };
 }
 
 /** Whether a deployment has ended, i.e. belongs to the history. */

@@ -4,7 +4,7 @@ import type { Actor, DeploymentState, NodePlace, PlannedNode, PlanView, Thread }
 
 /** All that Ephyra keeps on disk. Where the nodes are is not in it: that is read from the clouds. */
 export interface StoreState {
-  format: 3;
+  format: 4;
   /** The last epoch that was given to a deployment; the next one gets one more. */
   epoch: number;
   /** Tells this installation of Ephyra from others; given when it is first needed, absent until then. */

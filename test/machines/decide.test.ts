@@ -18,12 +18,13 @@ import {
   observations,
   present,
   side,
+  UNNAMED,
   UUID,
   unknown,
   unlooked,
 } from './observations.ts';
 
-const MOVES = [FORWARD, BACK];
+const MOVES = [FORWARD, BACK, UNNAMED];
 const RUNS = { numRuns: 20_000 };
 
 const acts = (decision: Decision): Action | null => (decision.kind === 'act' ? decision.action : null);
@@ -194,7 +195,7 @@ describe('decide, whatever is seen', () => {
     expect([...done].sort()).toEqual(['addMember', 'deleteInstance', 'settle', 'startInstance', 'stopInstance']);
   });
 
-  it('claims a node with the instance that both clouds’ services name, and that is no newer than the plan', () => {
+  it('claims a node with the instance that both clouds’ services name, and that was there at the plan', () => {
     always((decision, seen, move) => {
       const action = acts(decision);
       if (action?.name !== 'stamp') return;
@@ -203,7 +204,9 @@ describe('decide, whatever is seen', () => {
       const found = there?.instances.is === 'present' ? there.instances.value : [];
       const claimed = found.find(({ id }) => id === action.instanceId);
       const ours = claimed?.metadata[METADATA.deployment] === move.deployment;
-      if (!ours) expect(Date.parse(claimed?.createdAt ?? '')).toBeLessThanOrEqual(move.epoch * 1000);
+      if (ours) return;
+      if (move.instanceId !== null) expect(claimed?.id).toBe(move.instanceId);
+      else expect(Date.parse(claimed?.createdAt ?? '')).toBeLessThanOrEqual(move.epoch * 1000);
     });
   });
 
@@ -581,6 +584,25 @@ describe('decide along the way', () => {
         failure: { reason: 'node_not_movable', next: 'stop', message: expect.stringContaining('somebody-else (i-9)') },
       });
       expect(decide(seen, FORWARD, { removed: true })).toMatchObject({ failure: { reason: 'node_foreign' } });
+      expect(decide(seen, UNNAMED)).toMatchObject({
+        failure: { remedy: expect.stringContaining('compare the clocks') },
+      });
+    });
+
+    it('is not claimed however old it is, but where it was not written down what was there', () => {
+      const older = { ...STRANGER, createdAt: '1970-01-01T00:00:01Z' };
+      const there = { node: present(node({ marker: null, instanceUuid: 'i-9' })), instances: present([older]) };
+      const seen = observation(side(there), side());
+      expect(decide(seen, FORWARD)).toMatchObject({
+        failure: { reason: 'node_not_movable', message: expect.stringContaining('instead of the planned i-1') },
+      });
+      expect(acts(decide(seen, UNNAMED))).toMatchObject({ name: 'stamp', instanceId: 'i-9' });
+    });
+
+    it('was there at the plan, whatever Nova’s clock says', () => {
+      const late = instance({ createdAt: '1970-01-01T00:01:00Z' });
+      const there = { node: present(node({ marker: null })), instances: present([late]) };
+      expect(acts(decide(observation(side(there), side()), FORWARD))?.name).toBe('stamp');
     });
 
     it('is known under a mark of an older Ephyra by all that the mark says of what was claimed', () => {

@@ -19,6 +19,7 @@ const item = (uuid: string, place: Place = 'waiting', more: Partial<Item> = {}):
   name: `node-${uuid}`,
   role: 'worker',
   failureDomain: null,
+  instanceId: null,
   place,
   tries: place === 'waiting' ? 0 : 1,
   failure: null,

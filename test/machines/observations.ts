@@ -19,9 +19,12 @@ export const FORWARD: Move = {
   epoch: 7,
   source: 'cp1',
   target: 'cp2',
+  instanceId: 'i-1',
   from: 'cp1',
   to: 'cp2',
 };
+/** Planned before it was written down what ran there. */
+export const UNNAMED: Move = { ...FORWARD, instanceId: null };
 export const BACK: Move = { ...FORWARD, from: 'cp2', to: 'cp1' };
 
 export const MARK: Marker = {

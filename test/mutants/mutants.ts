@@ -119,8 +119,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a node is claimed with whatever runs there when its turn comes',
     file: 'machines/decide/leave.ts',
-    find: 'if (!ours && Date.parse(instance.createdAt) > move.epoch * 1000) {',
-    replace: 'if (!ours && Date.parse(instance.createdAt) > Number.MAX_SAFE_INTEGER) {',
+    find: 'if (instance.id === move.instanceId) return null;',
+    replace: 'return null;',
     foundBy: [FOREIGN],
   },
   {

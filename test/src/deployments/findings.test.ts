@@ -108,9 +108,9 @@ describe('a deployment that only the marks know', () => {
     });
     // By roles as configured, then by name; what has neither begun nor arrived is not in it.
     expect(found[0]?.nodes).toEqual([
-      { uuid: 'n-2', name: 'node-02', role: 'worker', failureDomain: null },
-      { uuid: 'n-3', name: 'node-03', role: 'worker', failureDomain: null },
-      { uuid: 'n-1', name: 'node-01', role: 'master', failureDomain: null },
+      { uuid: 'n-2', name: 'node-02', role: 'worker', failureDomain: null, instanceId: null },
+      { uuid: 'n-3', name: 'node-03', role: 'worker', failureDomain: null, instanceId: null },
+      { uuid: 'n-1', name: 'node-01', role: 'master', failureDomain: null, instanceId: null },
     ]);
     expect(found[0]?.results.map(({ uuid, place }) => `${uuid} ${place}`)).toEqual([
       'n-2 moved',

@@ -215,7 +215,7 @@ describe('withdrawing', () => {
 describe('the record of a new deployment', () => {
   const plan: PlanView = {
     ...PAIR,
-    nodes: [{ uuid: 'n-1', name: 'node-01', role: 'worker', failureDomain: 'r1' }],
+    nodes: [{ uuid: 'n-1', name: 'node-01', role: 'worker', failureDomain: 'r1', instanceId: 'i-1' }],
     excluded: [{ uuid: 'n-2', name: 'node-02', reason: 'it is protected' }],
     digest: 'abc',
     maxUnavailable: 3,

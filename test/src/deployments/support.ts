@@ -17,8 +17,8 @@ export function record(changes: Partial<StoredDeployment> = {}): StoredDeploymen
     requestedAt: NOW - 60_000,
     options: { maxUnavailable: 2, failureDomain: 'rack', nodes: null },
     nodes: [
-      { uuid: 'n-1', name: 'node-01', role: 'worker', failureDomain: null },
-      { uuid: 'n-2', name: 'node-02', role: 'worker', failureDomain: null },
+      { uuid: 'n-1', name: 'node-01', role: 'worker', failureDomain: null, instanceId: null },
+      { uuid: 'n-2', name: 'node-02', role: 'worker', failureDomain: null, instanceId: null },
     ],
     excluded: [],
     digest: 'abc123abc123',

@@ -13,6 +13,7 @@ const item = (place: Item['place'], changes: Partial<Item> = {}): Item => ({
   name: 'node-01',
   role: 'worker',
   failureDomain: null,
+  instanceId: null,
   place,
   tries: 1,
   failure: null,

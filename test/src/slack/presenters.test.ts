@@ -462,7 +462,13 @@ describe('locks, plans and refusals', () => {
         },
       ),
     );
-    const planned = fc.record({ uuid: fc.uuid(), name: outside, role: outside, failureDomain: fc.option(outside) });
+    const planned = fc.record({
+      uuid: fc.uuid(),
+      name: outside,
+      role: outside,
+      failureDomain: fc.option(outside),
+      instanceId: fc.option(fc.uuid()),
+    });
     fc.assert(
       fc.property(
         fc.array(planned, { maxLength: 5 }),

@@ -215,7 +215,7 @@ describe('an older format', () => {
     const { format: _, ...state } = emptyState();
     const { nodes, options, ...record } = deployment('d-1');
     const { failureDomain: _unknown, ...plainOptions } = options;
-    const plain = nodes.map(({ failureDomain: _, ...node }) => node);
+    const plain = nodes.map(({ failureDomain: _, instanceId: _none, ...node }) => node);
     return {
       format: 1,
       ...state,
@@ -230,12 +230,12 @@ describe('an older format', () => {
     const text = JSON.stringify(old());
     writeFileSync(path, text);
     const store = await open(path);
-    // Of failure domains it did not know: nothing is made up about them.
+    // Of failure domains and instances it did not know: nothing is made up about them.
     const [record] = old().deployments;
-    const nodes = record?.nodes.map((node) => ({ ...node, failureDomain: null }));
+    const nodes = record?.nodes.map((node) => ({ ...node, failureDomain: null, instanceId: null }));
     expect(store.read()).toEqual({
       ...old(),
-      format: 3,
+      format: 4,
       deployments: [{ ...record, nodes, options: { ...record?.options, failureDomain: null } }],
     });
     expect(store.behind).toBeNull();
@@ -244,7 +244,7 @@ describe('an older format', () => {
     await store.update((draft) => draft.locks.push(lock('l-2')));
     await store.update((draft) => draft.locks.push(lock('l-3')));
     await store.close();
-    expect(json(path)).toMatchObject({ format: 3, writes: 2, epoch: 5 });
+    expect(json(path)).toMatchObject({ format: 4, writes: 2, epoch: 5 });
     expect(readFileSync(`${path}.format-1`, 'utf8')).toBe(text);
   });
 
@@ -275,7 +275,7 @@ describe('an older format', () => {
     expect(store.read().deployments[0]?.nodes[0]?.failureDomain).toBeNull();
     await store.update((draft) => draft.locks.push(lock('l-2')));
     await store.close();
-    expect(json(path)).toMatchObject({ format: 3, writes: 8 });
+    expect(json(path)).toMatchObject({ format: 4, writes: 8 });
     expect(JSON.parse(readFileSync(`${path}.format-2`, 'utf8'))).toMatchObject({ format: 2, writes: 7 });
   });
 

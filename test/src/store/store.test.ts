@@ -227,6 +227,7 @@ describe('the history', () => {
       name: 'n',
       role: 'r',
       failureDomain: null,
+      instanceId: null,
     }));
     await store.update((draft) => {
       draft.deployments.push(
@@ -259,7 +260,7 @@ describe('the file', () => {
 
   test.each([
     ['empty', '', 'corrupt', 'the file is empty'],
-    ['torn', '{"format": 3, "epoch": 3, "locks": [{"id": "l-', 'corrupt', 'not JSON'],
+    ['torn', '{"format": 4, "epoch": 3, "locks": [{"id": "l-', 'corrupt', 'not JSON'],
     ['of nulls, as some file systems leave it', '\0\0\0\0', 'corrupt', 'not JSON'],
     ['not text', Buffer.from([0xff, 0xfe, 0x7b]), 'corrupt', 'not JSON'],
     ['something else', '{"name": "ephyra"}', 'corrupt', 'not a store (format:'],
@@ -273,9 +274,9 @@ describe('the file', () => {
     ['without its count of writes', JSON.stringify(emptyState()), 'corrupt', 'writes: missing'],
     [
       'of a newer format',
-      JSON.stringify({ format: 4, everything: 'new' }),
+      JSON.stringify({ format: 5, everything: 'new' }),
       'newer',
-      'has format 4, this Ephyra knows formats 1 to 3',
+      'has format 5, this Ephyra knows formats 1 to 4',
     ],
   ])('that is %s stops the start and is left as it is', async (_what, content, code, problem) => {
     const path = freshPath();

@@ -59,7 +59,7 @@ export function deployment(id: string, change: Partial<StoredDeployment> = {}): 
     requestedBy: JANE,
     requestedAt: 1_000,
     options: { maxUnavailable: 2, failureDomain: 'rack', nodes: null },
-    nodes: [{ uuid: 'u-1', name: 'worker-1', role: 'worker', failureDomain: 'r1' }],
+    nodes: [{ uuid: 'u-1', name: 'worker-1', role: 'worker', failureDomain: 'r1', instanceId: 'i-1' }],
     excluded: [{ uuid: 'u-2', name: 'worker-2', reason: 'in maintenance' }],
     digest: 'abc123',
     approval: { by: JANE, at: 2_000 },

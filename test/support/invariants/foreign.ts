@@ -62,13 +62,13 @@ export class ForeignUntouched implements Invariant {
     );
   }
 
-  /** What a deployment is to move, it knows from when it is written down. */
+  /** What a deployment is to move is in its plan. Of one that was found by its marks, it is what is there then. */
   stored({ deployments }: DeepReadonly<StoreState>): void {
     for (const { id, source, nodes } of deployments) {
       if (this.#moved.has(id)) continue;
       this.#moved.set(id, new Map());
       const there = this.#world.mirrors.get(source);
-      for (const { uuid } of nodes) this.#moves(id, uuid, there?.instanceOn(uuid)?.id);
+      for (const { uuid, instanceId } of nodes) this.#moves(id, uuid, instanceId ?? there?.instanceOn(uuid)?.id);
     }
   }
 
@@ -83,12 +83,7 @@ export class ForeignUntouched implements Invariant {
     let deployment: string | null = null;
     for (const mirror of this.#world.mirrors.values()) {
       const mark = markerIn(mirror.nodes.get(uuid)?.extra['ephyra']);
-      if (mark === null || mark === 'invalid') continue;
-      deployment = mark.deployment;
-      // With a clock that is ahead, what was booted since the plan looks as if it had been there before.
-      const instance = mirror.instanceOn(uuid);
-      const old = instance !== undefined && Math.floor(instance.createdAt / 1000) <= mark.epoch;
-      if (old && this.#marks.get(uuid)?.deployment !== deployment) this.#moves(deployment, uuid, instance.id);
+      if (mark !== null && mark !== 'invalid') deployment = mark.deployment;
     }
     const before = this.#marks.get(uuid);
     if (before?.deployment !== deployment) this.#marks.set(uuid, { deployment, since: this.#world.time.now() });

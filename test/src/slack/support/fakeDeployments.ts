@@ -58,6 +58,7 @@ export class FakeDeployments implements Deployments {
       name: name(i),
       role: 'hadoop-worker',
       failureDomain: null,
+      instanceId: null,
     }));
   }
 
