@@ -3,6 +3,7 @@ import { DefinitionsPresent } from '../support/invariants/definitions.ts';
 import { NoRepeatedDestruction } from '../support/invariants/destruction.ts';
 import { Evidence } from '../support/invariants/evidence.ts';
 import { Violation } from '../support/invariants/invariant.ts';
+import { Knowledge } from '../support/invariants/knowledge.ts';
 import { OnePowerManager } from '../support/invariants/power.ts';
 import { RolesWhole } from '../support/invariants/roles.ts';
 import { KEYSTONE_PASSWORD } from '../support/world/config.ts';
@@ -62,6 +63,8 @@ async function broken(
   await deed(world);
   return world.violation;
 }
+
+const INSTANCES = '/v2.1/servers/detail?all_tenants=1';
 
 const uuidOf = (world: World) => world.uuid('node-02');
 const instanceOf = (world: World) => world.mirror('cp1').instanceOn(uuidOf(world))?.id ?? '';
@@ -234,7 +237,14 @@ describe('each invariant finds what breaks it', () => {
     const one = await broken(async (world) => void (await look(world, rogue(world), 'cp1')));
     expect(one?.what).toContain('Ironic of cp2 was not asked');
     const both = await broken(async (world) => void (await look(world, rogue(world), 'cp1', 'cp2')));
-    expect(both?.what).toContain('the application was not asked');
+    expect(both?.what).toContain('Nova of cp1 was not asked');
+    const all = await broken(async (world) => {
+      const bad = rogue(world);
+      await bad.login('cp1');
+      await bad.nova('cp1', 'GET', INSTANCES);
+      await look(world, bad, 'cp1', 'cp2');
+    });
+    expect(all?.what).toContain('the application was not asked');
     const slow = { drainMs: [200_000, 200_000] } as const;
     const old = await broken(async (world) => {
       const bad = rogue(world);
@@ -247,6 +257,39 @@ describe('each invariant finds what breaks it', () => {
       await bad.nova('cp1', 'POST', `/v2.1/servers/${instanceOf(world)}/action`, { 'os-stop': null });
     }, slow);
     expect(old?.what).toContain('ms ago');
+  });
+
+  it('evidence before destruction: Nova is asked after what it was told last, and knows the instance', async () => {
+    const destroy = async (world: World, instance: string) => {
+      const bad = rogue(world);
+      for (const name of ['cp1', 'cp2']) {
+        await bad.login(name);
+        await bad.ironic(name, 'GET', '/v1/nodes?fields=uuid,provision_state,instance_uuid,maintenance,extra');
+      }
+      await bad.login('cp1');
+      await bad.nova('cp1', 'GET', INSTANCES);
+      await world.pass(5);
+      return bad.nova('cp1', 'DELETE', `/v2.1/servers/${instance}`);
+    };
+    const of = (ofWorld: (world: World) => Promise<unknown>) =>
+      broken(async (world) => void (await ofWorld(world)), { invariants: [(world) => new Evidence(world)] });
+    const twice = await of(async (world) => {
+      // The application's word is not what this is about.
+      const [node, instance, now] = [uuidOf(world), instanceOf(world), world.time.now()];
+      Knowledge.of(world).answered({ process: 99, uuid: node, membership: 'out', askedAt: now, answeredAt: now });
+      await destroy(world, instance);
+      expect(world.violation).toBeNull();
+      const bad = rogue(world);
+      await bad.login('cp1');
+      await bad.nova('cp1', 'DELETE', `/v2.1/servers/${instance}`);
+    });
+    expect(twice?.what).toContain('Nova of cp1 was last asked before it was told something');
+    const going = await of(async (world) => {
+      const instance = instanceOf(world);
+      new Meddler(world).request('cp1', 'nova', 'DELETE', `/v2.1/servers/${instance}`);
+      await destroy(world, instance);
+    });
+    expect(going?.what).toMatch(/was deleting|had no instance/);
   });
 
   it('no machine stops in service: the plug is pulled while it drains', async () => {

@@ -10,8 +10,8 @@ import type { Invariant, Watched } from './invariant.ts';
 export class UnavailabilityCeiling implements Invariant {
   readonly name = 'unavailability ceiling';
   readonly #world: Watched;
-  /** By member: when it went out without Ephyra's doing. */
-  readonly #outSince = new Map<string, number>();
+  /** By member that has gone out: when, and whether that was Ephyra's doing. */
+  readonly #gone = new Map<string, { readonly at: number; readonly ours: boolean }>();
 
   constructor(world: Watched) {
     this.#world = world;
@@ -19,19 +19,18 @@ export class UnavailabilityCeiling implements Invariant {
 
   member({ before, after, by, knownAt = Number.POSITIVE_INFINITY }: MemberChange): void {
     if (serves(before) && !serves(after)) {
-      if (by === 'ephyra') this.#outSince.delete(after.uuid);
-      else this.#outSince.set(after.uuid, this.#world.time.now());
+      this.#gone.set(after.uuid, { at: this.#world.time.now(), ours: by === 'ephyra' });
     }
     if (by !== 'ephyra' || after.state !== 'draining' || !serves(before)) return;
     const record = this.#world.record;
     if (record === undefined) return;
-    const { roles, racks, options, application, blamed, time } = this.#world;
+    const { roles, racks, options, application, blamed } = this.#world;
     const out = application.members().filter((member) => {
       // In the same millisecond, nobody can tell which came first.
-      const since = this.#outSince.get(member.uuid);
-      const unknown = member.uuid !== after.uuid && since !== undefined && since >= knownAt;
-      // An application that names nobody is asked of each one: of whom it lies, nothing else tells.
-      const isLiedAbout = options.namesNobody === true && blamed.has(member.uuid, ['member'], time.now());
+      const gone = this.#gone.get(member.uuid);
+      const unknown = member.uuid !== after.uuid && gone !== undefined && !gone.ours && gone.at >= knownAt;
+      // An application that names nobody is asked of each one that is out, until it says that it serves: a lie is its last word.
+      const isLiedAbout = options.namesNobody === true && blamed.has(member.uuid, ['member'], gone?.at);
       return !serves(member) && !unknown && !isLiedAbout;
     });
     // Of whom nobody knows where he is, he may be in this very place.

@@ -66,7 +66,9 @@ export class Evidence implements Invariant {
     const there = this.#fresh(call, call.at === 'cp1' ? 'cp2' : 'cp1', node);
     if (typeof there === 'string') return there;
     const wrong = contradiction(call, here.node, there.node);
-    if (wrong !== null || !needsApplication(call, here.node)) return wrong;
+    if (wrong !== null || isInert(call, here.node)) return wrong;
+    const amiss = this.#instancesLack(call, node);
+    if (amiss !== null) return amiss;
     const answer = this.#knowledge.membership(call.process, node);
     if (answer === undefined) return 'the application was not asked';
     const age = call.sentAt - answer.askedAt;
@@ -75,6 +77,25 @@ export class Evidence implements Invariant {
     const bare = here.node?.instanceUuid === null && call.instance === null;
     if (answer.membership === 'out' || (bare && answer.membership === 'unknown')) return null;
     return `the application said that it is ${answer.membership}`;
+  }
+
+  /** What is missing or wrong in what Nova has told of the instances there. */
+  #instancesLack(call: Call, node: string): string | null {
+    const told = this.#knowledge.instances(call.process, call.at);
+    if (told === undefined) return `Nova of ${call.at} was not asked`;
+    const age = call.sentAt - told.sentAt;
+    if (age > FRESH_MS) return `Nova of ${call.at} was last asked ${age} ms ago`;
+    const changed = this.#ended.get(`${call.process} ${call.at} nova ${node}`);
+    if (changed !== undefined && told.sentAt < changed)
+      return `Nova of ${call.at} was last asked before it was told something`;
+    if (call.instance === null) {
+      const there = [...told.all.values()].find((instance) => instance.node === node && instance.status !== 'ERROR');
+      return there === undefined ? null : `Nova had instance ${there.id} on it (${there.status})`;
+    }
+    const instance = told.all.get(call.instance);
+    if (instance === undefined) return `Nova had no instance ${call.instance}`;
+    if (instance.taskState === 'deleting') return `Nova was deleting ${call.instance} already`;
+    return call.write !== 'stop' || instance.status === 'ACTIVE' ? null : `${call.instance} was ${instance.status}`;
   }
 
   /** What the process was told, or why that is no evidence. */
@@ -113,6 +134,6 @@ function contradiction(call: Call, here: NodeSaid | null, there: NodeSaid | null
   }
 }
 
-/** The copy that is inert has no machine: the application has nothing to say about it. */
-const needsApplication = (call: Call, here: NodeSaid | null): boolean =>
-  !(call.write === 'delete node' && here?.provisionState === 'enroll');
+/** The copy that is inert has no machine: neither Nova nor the application have anything to say about it. */
+const isInert = (call: Call, here: NodeSaid | null): boolean =>
+  call.write === 'delete node' && here?.provisionState === 'enroll';

@@ -31,10 +31,19 @@ export interface Told {
   readonly node: NodeSaid | null;
 }
 
-interface Listing {
+/** What Nova has told a process of one instance. */
+export interface InstanceSaid {
+  readonly id: string;
+  readonly status: string;
+  readonly taskState: string | null;
+  /** The node that it is on; null while it is on none. */
+  readonly node: string | null;
+}
+
+interface Listing<T> {
   readonly id: number;
   readonly sentAt: number;
-  readonly nodes: Map<string, NodeSaid>;
+  readonly entries: Map<string, T>;
 }
 
 type Json = Record<string, unknown>;
@@ -44,11 +53,13 @@ type Json = Record<string, unknown>;
  * of several pages the first one's time counts.
  */
 export class Knowledge {
-  readonly #lists = new Map<string, Listing>();
+  readonly #lists = new Map<string, Listing<NodeSaid>>();
+  readonly #instances = new Map<string, Listing<InstanceSaid>>();
   /** By process and control plane, and below by node, as they are asked for: of all nodes of one after another. */
   readonly #single = new Map<string, Map<string, Told>>();
   /** Lists that are not at their end: by process, control plane and the marker with which they go on, oldest first. */
-  readonly #pages = new Map<string, Listing[]>();
+  readonly #nodePages = new Map<string, Listing<NodeSaid>[]>();
+  readonly #instancePages = new Map<string, Listing<InstanceSaid>[]>();
   readonly #membership = new Map<string, MembershipAnswer>();
   readonly #now: () => number;
   #last: Call | null = null;
@@ -75,7 +86,9 @@ export class Knowledge {
   delivered(call: Call, body: unknown): void {
     if (call === this.#last) return;
     this.#last = call;
-    if (call.service !== 'ironic' || call.servedAt === null) return;
+    if (call.servedAt === null) return;
+    if (call.service === 'nova') this.#ofNova(call, body as Json);
+    if (call.service !== 'ironic') return;
     if (call.method !== 'GET') {
       this.#answerOfWrite(call, body as Json);
       return;
@@ -84,7 +97,10 @@ export class Knowledge {
     const [, , kind, id, sub] = path.split('/');
     if (kind !== 'nodes') return;
     if (id === undefined || id === 'detail') {
-      if (call.status === 200) this.#page(call, query, body as Json);
+      if (call.status !== 200) return;
+      const { nodes, next } = body as { nodes: Json[]; next?: unknown };
+      const entries = nodes.map((node): [string, NodeSaid] => [String(node['uuid']), said(node)]);
+      page(call, query, entries, next, this.#nodePages, this.#lists);
     } else if (sub === undefined && (call.status === 200 || call.status === 404)) {
       const node = call.status === 404 ? null : said(body as Json);
       const { sentAt } = call;
@@ -103,22 +119,14 @@ export class Knowledge {
     putUnder(this.#single, keyOf(process, at), node, { ...told, node: gone ? null : said(body) });
   }
 
-  #page(call: Call, query: string, body: Json): void {
-    const key = keyOf(call.process, call.at);
-    const { id, sentAt } = call;
-    // Two lists may be read at the same time; which page belongs to which, only the marker tells. The newest: one that
-    // has been given up in its middle waits for ever.
-    const begun = this.#pages.get(`${key} ${markerOf(query)}`)?.pop();
-    const pages = begun ?? { id, sentAt, nodes: new Map() };
-    for (const node of body['nodes'] as Json[]) pages.nodes.set(String(node['uuid']), said(node));
-    const next = typeof body['next'] === 'string' ? markerOf(body['next']) : null;
-    if (next !== null) {
-      const waiting = this.#pages.get(`${key} ${next}`) ?? [];
-      this.#pages.set(`${key} ${next}`, [...waiting, pages]);
-      return;
-    }
-    const last = this.#lists.get(key);
-    if (last === undefined || last.sentAt <= pages.sentAt) this.#lists.set(key, pages);
+  /** Lists only: of a single instance Ephyra does not ask. */
+  #ofNova(call: Call, body: Json): void {
+    const [path = '', query = ''] = call.path.split('?');
+    if (call.method !== 'GET' || call.status !== 200 || !path.endsWith('/servers/detail')) return;
+    const servers = body['servers'] as Json[];
+    const links = (body['servers_links'] ?? []) as { rel: string; href: string }[];
+    const entries = servers.map((server): [string, InstanceSaid] => [String(server['id']), instanceSaid(server)]);
+    page(call, query, entries, links.find(({ rel }) => rel === 'next')?.href, this.#instancePages, this.#instances);
   }
 
   answered(answer: MembershipAnswer): void {
@@ -131,12 +139,21 @@ export class Knowledge {
     const list = this.#lists.get(key);
     const single = this.#single.get(key)?.get(uuid);
     if (list === undefined) return single;
-    const { id, sentAt, nodes } = list;
+    const { id, sentAt, entries } = list;
     if (single !== undefined) {
       const { knownAt } = single;
       if (knownAt > sentAt || (knownAt === sentAt && single.id >= id)) return single;
     }
-    return { id, sentAt, knownAt: sentAt, written: false, node: nodes.get(uuid) ?? null };
+    return { id, sentAt, knownAt: sentAt, written: false, node: entries.get(uuid) ?? null };
+  }
+
+  /** The newest whole list of instances of a control plane that the process knows, and when it was asked for. */
+  instances(
+    process: number,
+    at: string,
+  ): { readonly sentAt: number; readonly all: ReadonlyMap<string, InstanceSaid> } | undefined {
+    const list = this.#instances.get(keyOf(process, at));
+    return list === undefined ? undefined : { sentAt: list.sentAt, all: list.entries };
   }
 
   membership(process: number, uuid: string): MembershipAnswer | undefined {
@@ -155,6 +172,42 @@ function putUnder<T>(tables: Map<string, Map<string, T>>, key: string, uuid: str
   const table = tables.get(key);
   if (table === undefined) tables.set(key, new Map([[uuid, value]]));
   else table.set(uuid, value);
+}
+
+/** Takes in one page of a list; with the last one the list is whole. */
+function page<T>(
+  call: Call,
+  query: string,
+  entries: readonly [string, T][],
+  next: unknown,
+  begun: Map<string, Listing<T>[]>,
+  whole: Map<string, Listing<T>>,
+): void {
+  const key = keyOf(call.process, call.at);
+  const { id, sentAt } = call;
+  // Two lists may be read at the same time; which page belongs to which, only the marker tells. The newest: one that
+  // has been given up in its middle waits for ever.
+  const pages = begun.get(`${key} ${markerOf(query)}`)?.pop() ?? { id, sentAt, entries: new Map<string, T>() };
+  for (const [uuid, entry] of entries) pages.entries.set(uuid, entry);
+  const marker = typeof next === 'string' ? markerOf(next) : null;
+  if (marker !== null) {
+    const waiting = begun.get(`${key} ${marker}`) ?? [];
+    begun.set(`${key} ${marker}`, [...waiting, pages]);
+    return;
+  }
+  const last = whole.get(key);
+  if (last === undefined || last.sentAt <= pages.sentAt) whole.set(key, pages);
+}
+
+function instanceSaid(server: Json): InstanceSaid {
+  const task = server['OS-EXT-STS:task_state'];
+  const node = server['OS-EXT-SRV-ATTR:hypervisor_hostname'];
+  return {
+    id: String(server['id']),
+    status: String(server['status']),
+    taskState: typeof task === 'string' ? task : null,
+    node: typeof node === 'string' ? node : null,
+  };
 }
 
 function said(node: Json): NodeSaid {
