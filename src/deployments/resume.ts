@@ -111,9 +111,11 @@ function placeOf(
     return result?.place === 'stuck' && !reopened ? 'stuck' : underWay;
   }
   if (inTarget !== null && inSource === null) {
-    const booted = sighting.instancesInTarget.some((instance) => instance.metadata[METADATA.deployment] === record.id);
+    const booted = sighting.instancesInTarget.filter(({ metadata }) => metadata[METADATA.deployment] === record.id);
+    // One that has arrived may have been stopped since; of one whose mark somebody took off while it booted nothing is recorded.
+    const hasArrived = booted.some(({ status }) => status === 'ACTIVE' || result?.place === 'moved');
     // With somebody else's mark on it, or one that cannot be read, it has not arrived: the node machine says why.
-    return booted && inTarget.marker === null ? 'moved' : underWay;
+    return hasArrived && inTarget.marker === null ? 'moved' : underWay;
   }
   if (inSource !== null && inTarget === null) {
     // One that is said to be elsewhere may be so, and the lists behind: the node machine sees through that.

@@ -68,6 +68,13 @@ export const MUTANTS: readonly Mutant[] = [
     foundBy: [EVIDENCE],
   },
   {
+    name: 'what Nova said a while ago is evidence for a stop',
+    file: 'machines/decide/leave.ts',
+    find: 'const evidence = [...bothNodes(move), watchInstances, MEMBERSHIP];',
+    replace: 'const evidence = [...bothNodes(move), MEMBERSHIP];',
+    foundBy: [EVIDENCE],
+  },
+  {
     name: 'an unfinished copy is good enough to unenroll the original',
     file: 'machines/decide/copy.ts',
     find: 'if (equal.value !== true) {',

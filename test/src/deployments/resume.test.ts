@@ -106,6 +106,16 @@ describe('after a start, a node', () => {
     expect(first(other).place).toBe('waiting');
   });
 
+  it('in the target with an instance of ours that does not run has arrived only where that is recorded', () => {
+    const stopped = sighting({
+      ...ARRIVED,
+      instancesInTarget: ARRIVED.instancesInTarget.map((one) => ({ ...one, status: 'SHUTOFF' })),
+    });
+    expect(first(stopped).place).toBe('moving');
+    expect(first(stopped, { results: [result('moving')] }).place).toBe('moving');
+    expect(first(stopped, { results: [result('moved')] }).place).toBe('moved');
+  });
+
   it('in the target without our instance has not arrived', () => {
     expect(first(sighting({ inTarget: facts(null) })).place).toBe('moving');
   });

@@ -120,23 +120,32 @@ export class RolesWhole implements Invariant {
       const place = state === 'completed' ? 'moved' : state === 'rolled_back' ? 'back' : placeOf.get(uuid);
       if (place !== 'moved' && place !== 'back') continue;
       const [at, gone] = place === 'moved' ? [target, source] : [source, target];
-      const why = this.#objection(uuid, name, at, gone);
+      // Whoever takes the mark off says that the node has been let go of, as Ephyra does at the end. At home it does not look
+      // closer; in the target it looks whether what it booted runs.
+      const isLetGo = this.#world.blamed.has(uuid, ['mark']);
+      if (isLetGo && place === 'back') continue;
+      const why = isLetGo ? this.#runningObjection(uuid, name, at) : this.#objection(uuid, name, at, gone);
       if (why !== null) this.#world.violate(this.name, `${id} ended ${state}, and ${name} ${place}, but ${why}`);
     }
   }
 
   #objection(uuid: string, name: string, at: string, gone: string): string | null {
     const { blamed, application } = this.#world;
-    // Whoever takes the mark off says that the node has been let go of, as Ephyra does at the end.
-    if (blamed.has(uuid, ['late', 'mark'])) return null;
+    if (blamed.has(uuid, ['late'])) return null;
     if (this.#world.mirror(gone).nodes.has(uuid)) return `${name} is still in ${gone}`;
-    if (!this.#runs(at, uuid) && !this.#isStopped(at, uuid)) return `${name} does not run in ${at}`;
+    const why = this.#runningObjection(uuid, name, at);
+    if (why !== null) return why;
     const member = application.get(uuid);
     if (member !== undefined && !serves(member) && !this.#isTakenOut(uuid)) {
       return `${member.name} is ${member.state}${member.up ? '' : ' and down'}`;
     }
     const extra = this.#world.mirror(at).nodes.get(uuid)?.extra;
     return extra?.['ephyra'] === undefined ? null : `${name} still bears its mark`;
+  }
+
+  #runningObjection(uuid: string, name: string, at: string): string | null {
+    if (this.#world.blamed.has(uuid, ['late'])) return null;
+    return this.#runs(at, uuid) || this.#isStopped(at, uuid) ? null : `${name} does not run in ${at}`;
   }
 
   /** Others have stopped it while it ran, and Ephyra did not know. */
