@@ -75,6 +75,13 @@ export const MUTANTS: readonly Mutant[] = [
     foundBy: [EVIDENCE],
   },
   {
+    name: 'the mark is taken off without a look whose it is',
+    file: 'machines/decide/arrive.ts',
+    find: "{ name: 'letGo', at: move.to, evidence: [nodesAt(move.to)] }",
+    replace: "{ name: 'letGo', at: move.to, evidence: [] }",
+    foundBy: [FOREIGN],
+  },
+  {
     name: 'an unfinished copy is good enough to unenroll the original',
     file: 'machines/decide/copy.ts',
     find: 'if (equal.value !== true) {',

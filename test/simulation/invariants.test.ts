@@ -2,6 +2,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { DefinitionsPresent } from '../support/invariants/definitions.ts';
 import { NoRepeatedDestruction } from '../support/invariants/destruction.ts';
 import { Evidence } from '../support/invariants/evidence.ts';
+import { ForeignUntouched } from '../support/invariants/foreign.ts';
 import { Violation } from '../support/invariants/invariant.ts';
 import { Knowledge } from '../support/invariants/knowledge.ts';
 import { OnePowerManager } from '../support/invariants/power.ts';
@@ -337,6 +338,21 @@ describe('each invariant finds what breaks it', () => {
       await bad.ironic('cp2', 'POST', '/v1/nodes', { uuid: world.uuid('node-04'), driver: 'fake-hardware' });
     });
     expect(unmarked?.what).toContain('it bears no mark');
+  });
+
+  it('foreign nodes untouched: whose mark it is that is taken off was looked at too long ago', async () => {
+    const violation = await broken(
+      async (world) => {
+        const bad = rogue(world);
+        await bad.login('cp1');
+        await bad.ironic('cp1', 'GET', '/v1/nodes?fields=uuid,provision_state,instance_uuid,maintenance,extra');
+        await world.pass(170_000);
+        await bad.login('cp1');
+        await bad.ironic('cp1', 'PATCH', `/v1/nodes/${uuidOf(world)}`, [{ op: 'remove', path: '/extra/ephyra' }]);
+      },
+      { drainMs: [300_000, 300_000], invariants: [(world) => new ForeignUntouched(world)] },
+    );
+    expect(violation?.what).toMatch(/Ironic of cp1 was last asked 17\d{4} ms ago/);
   });
 
   it('foreign nodes untouched: somebody else’s instance on a node that is claimed', async () => {

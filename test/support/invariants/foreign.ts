@@ -4,12 +4,14 @@ import type { DeepReadonly, StoreState } from '../../../src/store/types.ts';
 import type { MemberChange } from '../world/application.ts';
 import { serves } from '../world/application.ts';
 import type { Call } from '../world/calls.ts';
-import { DESTRUCTIVE, describe, isWrite } from '../world/calls.ts';
+import { DESTRUCTIVE, describe, isLettingGo, isWrite } from '../world/calls.ts';
 import type { Invariant, Watched } from './invariant.ts';
 import { Knowledge, markerIn, type NodeSaid } from './knowledge.ts';
 
 /** What may pass between a change of a node and Ephyra's taking it out of service: the basis of a minute, two of preparation. */
 const UNSEEN_MS = 200_000;
+/** The last look before the mark is taken off, and two minutes that a request may be held up for. */
+const LET_GO_MS = 160_000;
 
 /** Changes that may give a node a mark or take it away. */
 const MARKS: ReadonlySet<string> = new Set(['node.created', 'node.deleted', 'node.marker']);
@@ -115,7 +117,8 @@ export class ForeignUntouched implements Invariant {
     return this.#moved.get(deployment)?.get(node)?.has(id) !== true;
   }
 
-  #objection({ write, at, node, instance, process }: Call): string | null {
+  #objection(call: Call): string | null {
+    const { write, at, node, instance, process } = call;
     if (write === 'other' || write === 'patch') return 'Ephyra has no use for such a write';
     if (node === null) return write === 'create chassis' ? null : 'no node of ours is named';
     const having = this.#world.disk.deployments.filter(
@@ -130,11 +133,16 @@ export class ForeignUntouched implements Invariant {
     // Parts follow the node that was made for them, for which a request may have been held up until it would be given up.
     const held = write === 'create port' || write === 'create portgroup' || write === 'set traits' ? 60_000 : 0;
     const grace = (DESTRUCTIVE.has(write ?? 'other') ? 5_000 : 30_000) + held;
-    const told = this.#toldAt.get(`${process} ${node}`) ?? this.#world.time.now();
-    if (why !== null) return this.#world.time.now() - told > grace ? why : null;
+    const now = this.#world.time.now();
+    const told = this.#toldAt.get(`${process} ${node}`) ?? now;
+    if (why !== null) return now - told > grace ? why : null;
     const said = [...this.#world.mirrors.keys()].map((at) => this.#knowledge.node(process, at, node)?.node ?? null);
     const marked = said.some((one) => one !== null && one.marker !== null);
-    return marked || write === 'mark' ? null : 'it bears no mark';
+    if (!marked && write !== 'mark') return 'it bears no mark';
+    const asked = this.#knowledge.node(process, at, node)?.sentAt;
+    if (asked === undefined) return `Ironic of ${at} was not asked`;
+    const most = (isLettingGo(call) ? LET_GO_MS : UNSEEN_MS) + held;
+    return now - asked > most ? `Ironic of ${at} was last asked ${now - asked} ms ago` : null;
   }
 }
 

@@ -4,6 +4,7 @@ import type { DeepReadonly, StoreState } from '../../../src/store/types.ts';
 import type { MemberChange } from '../world/application.ts';
 import { serves } from '../world/application.ts';
 import type { Call } from '../world/calls.ts';
+import { isLettingGo } from '../world/calls.ts';
 import type { Invariant, Watched } from './invariant.ts';
 
 type Stored = DeepReadonly<StoreState>['deployments'][number];
@@ -64,10 +65,9 @@ export class RolesWhole implements Invariant {
   }
 
   served(call: Call): void {
-    const { write, node, at, status, body } = call;
-    if (write !== 'mark' || node === null || status === null || status >= 300) return;
-    const removes = Array.isArray(body) && body.some((step: { op?: unknown }) => step.op === 'remove');
-    if (removes) this.#letGo.set(`${at} ${node}`, { call, at: this.#world.time.now(), heard: false });
+    const { node, at, status } = call;
+    if (!isLettingGo(call) || node === null || status === null || status >= 300) return;
+    this.#letGo.set(`${at} ${node}`, { call, at: this.#world.time.now(), heard: false });
   }
 
   delivered(call: Call): void {

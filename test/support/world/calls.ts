@@ -37,6 +37,10 @@ export const DESTRUCTIVE: ReadonlySet<Write> = new Set([
   'delete instance',
 ]);
 
+/** The mark is taken off: nobody looks after the node any more. */
+export const isLettingGo = ({ write, body }: Call): boolean =>
+  write === 'mark' && Array.isArray(body) && body.some((step: { readonly op?: unknown }) => step.op === 'remove');
+
 /** Requests are given up after a minute. */
 const GIVEN_UP_MS = 60_000;
 
