@@ -63,7 +63,10 @@ export class Crew {
     this.#listener = listener;
   }
 
-  /** Told of a deployment that is let go of, since another Ephyra may have been told other things about it meanwhile. */
+  /**
+   * Told of a deployment that is let go of, since another Ephyra has gone on with it, or may have been told other things about it
+   * meanwhile.
+   */
   onOvertaken(listener: (id: DeploymentId) => void): void {
     this.#onOvertaken = listener;
   }
@@ -212,7 +215,7 @@ export class Crew {
         job.cancel.signal.throwIfAborted();
         const { nodeAttempts } = config.deployment;
         const items = itemsOf(this.#record(id) ?? record, sighted.seen, reopened, nodeAttempts);
-        if (this.#isOvertaken(id, job, items)) return this.#letGo(id, job);
+        if (sighted.newcomers.length > 0 || this.#isOvertaken(id, job, items)) return this.#letGo(id, job);
         const now = clock.now();
         this.#then(id, {
           record: (draft) => {

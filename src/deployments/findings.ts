@@ -54,8 +54,12 @@ export function findingsOf(state: DeepReadonly<StoreState>, pair: PairSight, dep
   const found: StoredDeployment[] = [];
   const goOn: DeploymentId[] = [];
   for (const record of state.deployments) {
-    if (!pair.has(record.source) || !pair.has(record.target) || record.state === 'found') continue;
+    if (!pair.has(record.source) || !pair.has(record.target)) continue;
     const marks = marked.find(({ id, source }) => id === record.id && source === record.source) ?? null;
+    const joined = joinedSince(record, marks, pair);
+    if (joined.length > 0)
+      found.push(completed(record, rebuilt(marks ?? { ...record, nodes: [] }, pair, deps), joined));
+    if (joined.length > 0 || record.state === 'found') continue;
     const why = questionAbout(record, marks, pair, outrun, deps);
     if (why !== null) found.push(questioned(record, marks, pair, why));
     else if (!isEnded(record) && record.state !== 'awaiting_approval') goOn.push(record.id);
@@ -182,6 +186,41 @@ function rebuilt(marks: MarkedDeployment, pair: PairSight, deps: FindingsDeps): 
       endedAt: under.has(uuid) ? null : now,
       attempts: 1,
     })),
+  };
+}
+
+/**
+ * Names of the nodes that have come to a deployment since it was put together from its marks: another Ephyra, which knows its
+ * plan, has gone on meanwhile. Of one that was planned here the plan says which nodes are its own.
+ */
+export function newcomersOf(record: Stored, pair: PairSight): string[] {
+  const { marked } = readMarks(pair, [record.source, record.target]);
+  const marks = marked.find(({ id, source }) => id === record.id && source === record.source) ?? null;
+  return joinedSince(record, marks, pair);
+}
+
+function joinedSince(record: Stored, marks: MarkedDeployment | null, pair: PairSight): string[] {
+  if (record.requestedBy.via !== 'system') return [];
+  const known = new Set(record.nodes.map(({ uuid }) => uuid));
+  return [...(marks?.nodes ?? []), ...arrivedOf(pair, record)].filter(({ uuid }) => !known.has(uuid)).map(nameOf);
+}
+
+/** A record that was put together from marks, with what they show since; of the nodes that it has it knows more. */
+function completed(record: Stored, now: StoredDeployment, joined: readonly string[]): StoredDeployment {
+  const copy = structuredClone(record) as StoredDeployment;
+  const isNew = ({ uuid }: { readonly uuid: string }) => copy.nodes.every((node) => node.uuid !== uuid);
+  const nodes = [...copy.nodes, ...now.nodes.filter(isNew)];
+  return {
+    ...now,
+    requestedAt: copy.requestedAt,
+    startedAt: copy.startedAt,
+    options: copy.options,
+    nodes,
+    digest: digestOf({ ...copy, maxUnavailable: copy.options.maxUnavailable, nodes }),
+    thread: copy.thread,
+    idempotencyKeys: copy.idempotencyKeys,
+    results: [...copy.results, ...now.results.filter(isNew)],
+    note: `Another Ephyra has gone on with it: ${listed(joined)} came to it since it was found here. ${now.note}`,
   };
 }
 

@@ -4,6 +4,7 @@ import type { Item, Place } from '../../machines/migration/items.ts';
 import type { Survey } from '../actors/survey.ts';
 import { isEnded } from '../store/state.ts';
 import type { DeepReadonly, StoredDeployment, StoredResult } from '../store/types.ts';
+import { newcomersOf } from './findings.ts';
 import type { PlannedNode } from './types.ts';
 
 /** What both Ironics and the target's Nova say of one node. */
@@ -16,11 +17,14 @@ export interface Sighting {
 /** How a note begins that says so, until it can be told. */
 export const CANNOT_TELL = 'Cannot tell where the nodes are: ';
 
-/** Looks where the nodes of a deployment are; the reason when that cannot be told now. */
+/**
+ * Looks where the nodes of a deployment are, and who has come to it since it was put together from marks; the reason when that
+ * cannot be told now.
+ */
 export async function sight(
-  record: DeepReadonly<Pick<StoredDeployment, 'source' | 'target' | 'nodes'>>,
+  record: DeepReadonly<StoredDeployment>,
   survey: Survey,
-): Promise<{ ok: true; seen: Map<string, Sighting> } | { ok: false; why: string }> {
+): Promise<{ ok: true; seen: Map<string, Sighting>; newcomers: readonly string[] } | { ok: false; why: string }> {
   const after = survey.mark();
   const [source, target, instances] = await Promise.all([
     survey.read({ of: 'nodes', at: record.source }, after),
@@ -39,7 +43,11 @@ export async function sight(
       instancesInTarget: instances.answer.value.on(uuid, inTarget?.instanceUuid ?? null),
     });
   }
-  return { ok: true, seen };
+  const pair = new Map([
+    [record.source, { nodes: source.answer.value, instances: { on: () => [] } }],
+    [record.target, { nodes: target.answer.value, instances: instances.answer.value }],
+  ]);
+  return { ok: true, seen, newcomers: newcomersOf(record, pair) };
 }
 
 /**

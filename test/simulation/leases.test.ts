@@ -252,6 +252,33 @@ describe('a lease', () => {
     }
   });
 
+  it('that was taken over shows which nodes have come to a deployment since it was found: they are asked about', async () => {
+    for (const told of ['abort', 'approve'] as const) {
+      const { world, ephyras } = twins({ ...SMALL, deployment: { maxUnavailable: 1, canary: 0 } });
+      const [one, two] = ephyras as [Installation, Installation];
+      await one.start();
+      await plan(one);
+      await approve(one);
+      await world.until(moving(world, one));
+      await two.start();
+      await world.until(() => two.record?.state === 'found', HOUR_MS, 'the marks');
+      expect(two.record?.nodes.map(({ name }) => name)).toEqual(['node-01']);
+      await world.until(() => one.record?.results.length === 2, HOUR_MS, 'the second node');
+      await world.pass(30_000);
+      one.kill();
+      await insistOn(world, () => two.ask((door) => door[told]({ by: BOB })));
+      await world.until(() => two.record?.state === 'found', HOUR_MS, 'the second question');
+      expect(two.record?.nodes.map(({ name }) => name)).toEqual(['node-01', 'node-02']);
+      expect(two.record?.note).toMatch(/^Another Ephyra has gone on with it: node-02 came to it since/);
+      expect(nodeWrites(world, two)).toEqual([]);
+      await insistOn(world, () => two.ask((door) => door[told]({ by: BOB })));
+      await world.until(() => ended(two));
+      expect(two.record?.state).toBe(told === 'abort' ? 'rolled_back' : 'completed');
+      const uuids = world.mirror(told === 'abort' ? 'cp1' : 'cp2').nodes;
+      for (const { uuid } of two.record?.nodes ?? []) expect(uuids.has(uuid)).toBe(true);
+    }
+  });
+
   it('is looked at before a node that verifies is asked into the application again', async () => {
     for (const afterMs of [0, 500, 1_500]) {
       const { world, ephyras } = twins({

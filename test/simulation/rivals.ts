@@ -7,7 +7,7 @@ import { ALICE, BOB, type World, type WorldOptions } from '../support/world/worl
 /** What happens to one of several Ephyras that were started on the same clouds by mistake. */
 export interface Rivalry {
   readonly who: number;
-  readonly what: 'approve' | 'freeze' | 'thaw' | 'kill' | 'start' | 'jump';
+  readonly what: 'approve' | 'stop' | 'abort' | 'freeze' | 'thaw' | 'kill' | 'start' | 'jump';
   /** By how much its clock jumps. */
   readonly byMs: number;
   /** So long after it the next thing happens. */
@@ -25,6 +25,8 @@ export const rivalryOf = (random: Random): Rivalry[] =>
       'approve',
       'approve',
       'approve',
+      'stop',
+      'abort',
       'start',
       'freeze',
       'freeze',
@@ -61,6 +63,7 @@ export function playRivals(
       if (ephyra !== undefined && ephyra.running !== (what === 'start')) {
         if (what !== 'approve') happened(`Ephyras: ${what}`);
         if (what === 'approve') approve(ephyra);
+        else if (what === 'stop' || what === 'abort') void ephyra.send((door) => door[what]({ by: BOB }));
         else if (what === 'freeze') ephyra.freeze();
         else if (what === 'thaw') ephyra.thaw();
         else if (what === 'kill') ephyra.kill();

@@ -8,7 +8,7 @@ import { play as perform, Refusal } from '../support/world/people.ts';
 import { World } from '../support/world/world.ts';
 import { meddle } from './meddle.ts';
 import { playRivals } from './rivals.ts';
-import type { Scenario } from './scenario.ts';
+import type { Meddling, Scenario } from './scenario.ts';
 
 /** What came of a scenario. */
 export interface Outcome {
@@ -139,6 +139,19 @@ function breakClouds(world: World, { faults }: Scenario, count: Count): void {
   }
 }
 
+function meddleLater(world: World, meddling: Scenario['meddling'], count: (kind: string) => void): void {
+  const meddler = new Meddler(world);
+  for (const { atMs, what } of meddling) {
+    world.time.after(atMs, () => {
+      count(what.do);
+      meddle(world, meddler, what);
+    });
+  }
+}
+
+/** What is done to the one Ephyra of a world, and to its disk. */
+const ITS_OWN: ReadonlySet<Meddling['do']> = new Set(['lock', 'abort', 'stop', 'deploy beside', 'disk full']);
+
 /** Several Ephyras where one should be: nothing has to come to an end, but nothing may be broken. */
 async function playOfRivals(scenario: Scenario, whole: boolean): Promise<{ outcome: Outcome; world: World }> {
   const { faults, count } = counting();
@@ -147,6 +160,11 @@ async function playOfRivals(scenario: Scenario, whole: boolean): Promise<{ outco
   const { world, play } = playRivals(options, scenario.rivals, count);
   if (scenario.options.history === true) await world.pass(90_000);
   breakClouds(world, scenario, count);
+  meddleLater(
+    world,
+    scenario.meddling.filter(({ what }) => !ITS_OWN.has(what.do)),
+    count,
+  );
   return outcomeOf(
     scenario,
     world,
@@ -193,24 +211,21 @@ async function play(scenario: Scenario, whole: boolean): Promise<{ outcome: Outc
     },
   });
   world.keepRunning(() => downMs);
-  const meddler = new Meddler(world);
   if (scenario.options.ownMetrics === true) scrape(world);
   // So that what was a minute ago is known when the first deployment begins.
   if (scenario.options.history === true) await world.pass(90_000);
   breakClouds(world, scenario, count);
-  const meddleLater = (since?: 'way back') => {
-    for (const { atMs, what } of scenario.meddling.filter((one) => one.since === since)) {
-      world.time.after(atMs, () => {
-        count(what.do);
-        meddle(world, meddler, what);
-      });
-    }
-  };
-  meddleLater();
+  const meddleSince = (since?: 'way back') =>
+    meddleLater(
+      world,
+      scenario.meddling.filter((one) => one.since === since),
+      count,
+    );
+  meddleSince();
   const turnsPerhaps = () => {
     if (turned !== null || !isTurned(world)) return;
     turned = { requests: world.network.requests, points: world.points };
-    meddleLater('way back');
+    meddleSince('way back');
   };
 
   return outcomeOf(

@@ -119,6 +119,29 @@ describe('a deployment that only the marks know', () => {
     ]);
   });
 
+  it('is asked about once more when nodes have come to it since, with all that was known of the others', () => {
+    const before = pairOf({ nodes: [node(1, mark({ role: 'master' }))] }, {});
+    const [first] = judge([], before).found;
+    if (first === undefined) throw new Error('nothing was found');
+    const failed = { ...result('n-1', 'going_back'), attempts: 2 };
+    for (const known of [
+      { ...first, thread: { face: 'slack' as const, channel: 'C1', ts: '1.2' } },
+      { ...first, state: 'rolling_back' as const, intent: 'abort' as const, startedAt: NOW, results: [failed] },
+    ]) {
+      const [again, ...more] = judge([known], pair).found;
+      expect(more).toEqual([]);
+      expect(again).toMatchObject({ id: ID, state: 'found', intent: 'forward', epoch: 9, thread: known.thread });
+      expect(again?.nodes.map(({ name }) => name)).toEqual(['node-01', 'node-02', 'node-03']);
+      expect(again?.results[0]).toEqual(known.results[0]);
+      expect(again?.digest).not.toBe(first.digest);
+      expect(again?.note).toMatch(
+        /^Another Ephyra has gone on with it: node-03, node-02 came to it since it was found/,
+      );
+      // Nothing new: nothing is asked.
+      if (again !== undefined) expect(judge([again], pair).found).toEqual([]);
+    }
+  });
+
   it('has the failure domains that the definitions tell, wherever the nodes are', () => {
     const there = pairOf(
       { nodes: [node(1, mark({}), { extra: { rack: 'r1' } })] },

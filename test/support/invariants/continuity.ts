@@ -8,13 +8,16 @@ interface Known {
   readonly fleet: ReadonlySet<string>;
   /** By Ephyra itself, from marks alone. */
   readonly rebuilt: boolean;
+  /** A person is asked how it goes on. */
+  readonly asked: boolean;
 }
 
 /**
  * Invariant 7, its other half: killed at any point and started again, the same deployment continues with the same nodes.
  * What is on disk of a deployment - between which control planes, which nodes in which roles - never
  * changes while it is there; and what is written to the clouds is about its nodes alone (see foreign nodes). Of a deployment
- * that the disk has lost, some of the nodes may come back, and none that had not been of it.
+ * that the disk has lost, some of the nodes may come back, and none that had not been of it; those that come to it later, because
+ * another Ephyra has gone on with it, are asked about.
  */
 export class SameNodes implements Invariant {
   readonly name = 'same nodes after a kill';
@@ -27,11 +30,12 @@ export class SameNodes implements Invariant {
 
   stored({ deployments }: DeepReadonly<StoreState>): void {
     const all = new Map<string, Known>();
-    for (const { id, source, target, nodes, requestedBy } of deployments) {
+    for (const { id, source, target, nodes, requestedBy, state } of deployments) {
       const now: Known = {
         course: `${source} ${target}`,
         fleet: new Set(nodes.map(({ uuid, role }) => `${uuid} ${role}`)),
         rebuilt: requestedBy.via === 'system',
+        asked: state === 'found',
       };
       const before = this.#known.get(id);
       if (before !== undefined && !follows(before, now)) {
@@ -44,8 +48,14 @@ export class SameNodes implements Invariant {
 }
 
 function follows(before: Known, now: Known): boolean {
-  if (before.course !== now.course || [...now.fleet].some((node) => !before.fleet.has(node))) return false;
-  return now.fleet.size === before.fleet.size || (now.rebuilt && !before.rebuilt);
+  if (before.course !== now.course) return false;
+  const keeps = isPartOf(before.fleet, now.fleet);
+  const adds = !isPartOf(now.fleet, before.fleet);
+  if (!now.rebuilt) return keeps && !adds;
+  return before.rebuilt ? keeps && (!adds || now.asked) : !adds;
 }
+
+const isPartOf = (some: ReadonlySet<string>, all: ReadonlySet<string>): boolean =>
+  [...some].every((one) => all.has(one));
 
 const inWords = ({ course, fleet }: Known): string => `${course}: ${[...fleet].sort().join(', ')}`;

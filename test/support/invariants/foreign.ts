@@ -31,8 +31,8 @@ export class ForeignUntouched implements Invariant {
   readonly #toldAt = new Map<string, number>();
   /** By node whose mark has ever changed: whose it bears, and since when. */
   readonly #marks = new Map<string, { readonly deployment: string | null; readonly since: number }>();
-  /** By deployment and node: the instances that were there for it. */
-  readonly #moved = new Map<string, Map<string, Set<string>>>();
+  /** By deployment and node: the instance that was there for it. */
+  readonly #moved = new Map<string, Map<string, string | null>>();
 
   constructor(world: Watched) {
     this.#world = world;
@@ -64,20 +64,17 @@ export class ForeignUntouched implements Invariant {
     );
   }
 
-  /** What a deployment is to move is in its plan. Of one that was found by its marks, it is what is there then. */
+  /** What a deployment is to move is in its plan. Of what was found by its marks, it is what is there then. */
   stored({ deployments }: DeepReadonly<StoreState>): void {
     for (const { id, source, nodes } of deployments) {
-      if (this.#moved.has(id)) continue;
-      this.#moved.set(id, new Map());
+      const moved = this.#moved.get(id) ?? new Map<string, string | null>();
+      if (moved.size === nodes.length) continue;
+      this.#moved.set(id, moved);
       const there = this.#world.mirrors.get(source);
-      for (const { uuid, instanceId } of nodes) this.#moves(id, uuid, instanceId ?? there?.instanceOn(uuid)?.id);
+      for (const { uuid, instanceId } of nodes) {
+        if (!moved.has(uuid)) moved.set(uuid, instanceId ?? there?.instanceOn(uuid)?.id ?? null);
+      }
     }
-  }
-
-  #moves(deployment: string, uuid: string, instance: string | undefined): void {
-    if (instance === undefined) return;
-    const nodes = this.#moved.get(deployment) ?? new Map<string, Set<string>>();
-    this.#moved.set(deployment, nodes.set(uuid, (nodes.get(uuid) ?? new Set()).add(instance)));
   }
 
   changed({ kind, uuid }: ChangeEvent): void {
@@ -114,7 +111,7 @@ export class ForeignUntouched implements Invariant {
     if (instance === undefined || instance.status === 'DELETED') return false;
     const { ephyra_deployment: bootedBy, ephyra_node: bootedFor } = instance.metadata;
     if (bootedBy === deployment && bootedFor === node) return false;
-    return this.#moved.get(deployment)?.get(node)?.has(id) !== true;
+    return this.#moved.get(deployment)?.get(node) !== id;
   }
 
   #objection(call: Call): string | null {

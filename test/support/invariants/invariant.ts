@@ -13,6 +13,8 @@ export type Watched = Pick<
   readonly application: Pick<Application, 'get' | 'members'>;
   readonly time: Pick<World['time'], 'now'>;
   readonly options: Pick<World['options'], 'roleMax' | 'deployment' | 'seed' | 'namesNobody'>;
+  /** Of several Ephyras: whether another than the one that is watched was the last to write to a node. */
+  readonly isOthers?: (uuid: string) => boolean;
 };
 
 /**

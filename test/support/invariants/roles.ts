@@ -118,7 +118,7 @@ export class RolesWhole implements Invariant {
     const placeOf = new Map(record.results.map(({ uuid, place }) => [uuid, place]));
     for (const { uuid, name } of nodes) {
       const place = state === 'completed' ? 'moved' : state === 'rolled_back' ? 'back' : placeOf.get(uuid);
-      if (place !== 'moved' && place !== 'back') continue;
+      if ((place !== 'moved' && place !== 'back') || this.#world.isOthers?.(uuid) === true) continue;
       const [at, gone] = place === 'moved' ? [target, source] : [source, target];
       // Whoever takes the mark off says that the node has been let go of, as Ephyra does at the end. At home it does not look
       // closer; in the target it looks whether what it booted runs.

@@ -148,5 +148,9 @@ function seenBy(world: () => World, ephyra: () => Installation | undefined): Wat
     get record() {
       return ephyra()?.record;
     },
+    isOthers: (uuid) => {
+      const last = world().writes.findLast(({ node }) => node === uuid);
+      return last !== undefined && ephyra()?.processes.includes(last.process) === false;
+    },
   };
 }
