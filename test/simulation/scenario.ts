@@ -106,7 +106,7 @@ export function scenarioOf(seed: number): Scenario {
       nodes,
       masters,
       ...(racks.lost === null ? {} : { rackless: [racks.lost] }),
-      ...bondsOf(random.fork('bonds'), nodes),
+      ...partsOf(random.fork('bonds'), nodes),
       deployment: {
         maxUnavailable: window,
         ...(racks.limited ? { failureDomain: { extra: 'rack', maxUnavailable: 1 } } : {}),
@@ -211,10 +211,11 @@ function racksOf(random: Random, nodes: number): { limited: boolean; lost: numbe
   return { limited, lost, crashes: random.chance(0.7) ? random.next() : null };
 }
 
-/** In one world of three a node or two have portgroups. */
-function bondsOf(random: Random, nodes: number): { bonded?: readonly number[] } {
-  if (!random.chance(0.33)) return {};
-  return { bonded: [random.between(1, nodes), random.between(1, nodes)] };
+/** In one world of three a node or two have portgroups, in another third a chassis and a RAID. */
+function partsOf(random: Random, nodes: number): Pick<WorldOptions, 'bonded' | 'housed'> {
+  const some = (): readonly number[] => [random.between(1, nodes), random.between(1, nodes)];
+  const bonded = random.chance(0.33) ? { bonded: some() } : {};
+  return random.chance(0.33) ? { ...bonded, housed: some() } : bonded;
 }
 
 /** Moves all but one. */

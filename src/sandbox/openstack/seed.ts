@@ -15,6 +15,8 @@ export interface SeedNode {
   readonly rack?: string | null;
   /** Two ports, and a portgroup `bond-01` of the two. Default: one port. */
   readonly bonded?: boolean;
+  /** In a chassis of its own, with a RAID that it is to have. Default: neither. */
+  readonly housed?: boolean;
 }
 
 export interface Seed {
@@ -37,20 +39,27 @@ export function seedUuid(number: number): string {
 
 /** Fills a control plane with nodes as if they had been enrolled and booted long ago; no time passes. */
 export function seed({ nodes, booted }: Seed, context: Context): void {
-  for (const { number, role, rack = `r${Math.ceil(number / 2)}`, bonded = false } of nodes) {
-    const uuid = enrol({ number, role, rack, bonded }, context);
+  for (const { number, role, rack = `r${Math.ceil(number / 2)}`, bonded = false, housed = false } of nodes) {
+    const uuid = enrol({ number, role, rack, bonded, housed }, context);
     if (booted) boot(uuid, role, context);
   }
   context.compute.pass();
 }
 
-function enrol({ number, role, rack, bonded }: Required<SeedNode>, context: Context): string {
+const RAID = { logical_disks: [{ size_gb: 'MAX', raid_level: '1', is_root_volume: true }] };
+
+function enrol({ number, role, rack, bonded, housed }: Required<SeedNode>, context: Context): string {
   const { world, clock } = context;
   const now = clock.now();
   const uuid = seedUuid(number);
   const label = String(number).padStart(2, '0');
   const { resourceClass, cpus, ram, disk } = ROLES[role];
   const owner = [...context.identity.projects.values()].find(({ name }) => name !== 'service')?.id ?? null;
+  const chassis = housed ? context.ids() : null;
+  if (chassis !== null) {
+    const description = `enclosure ${label}`;
+    world.put('chassis', chassis, { uuid: chassis, description, extra: {}, created_at: now, updated_at: null });
+  }
   const body = {
     uuid,
     name: `node-${label}`,
@@ -73,12 +82,14 @@ function enrol({ number, role, rack, bonded }: Required<SeedNode>, context: Cont
     extra: rack === null ? { role } : { role, rack },
     description: `sandbox node ${number}`,
     owner,
+    ...(chassis === null ? {} : { chassis_uuid: chassis }),
   };
   const node = newNode(body, now, world.nextSerial());
   const traits = [traitOf(role), ...(rack === null ? [] : [`CUSTOM_RACK_${rack.toUpperCase()}`])];
   world.put('nodes', uuid, {
     ...node,
     traits,
+    ...(housed ? { target_raid_config: RAID } : {}),
     provision_state: 'available',
     power_state: 'power off',
     provision_updated_at: now,

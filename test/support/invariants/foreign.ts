@@ -3,7 +3,7 @@ import { isEnded } from '../../../src/store/state.ts';
 import type { DeepReadonly, StoreState } from '../../../src/store/types.ts';
 import type { MemberChange } from '../world/application.ts';
 import { serves } from '../world/application.ts';
-import type { Call } from '../world/calls.ts';
+import type { Call, Write } from '../world/calls.ts';
 import { DESTRUCTIVE, describe, isLettingGo, isWrite } from '../world/calls.ts';
 import type { Invariant, Watched } from './invariant.ts';
 import { Knowledge, markerIn, type NodeSaid } from './knowledge.ts';
@@ -12,6 +12,9 @@ import { Knowledge, markerIn, type NodeSaid } from './knowledge.ts';
 const UNSEEN_MS = 200_000;
 /** The last look before the mark is taken off, and two minutes that a request may be held up for. */
 const LET_GO_MS = 160_000;
+
+/** What belongs to a node that has been made. */
+const PARTS: ReadonlySet<Write> = new Set(['create port', 'create portgroup', 'set traits', 'set raid']);
 
 /** Changes that may give a node a mark or take it away. */
 const MARKS: ReadonlySet<string> = new Set(['node.created', 'node.deleted', 'node.marker']);
@@ -128,7 +131,7 @@ export class ForeignUntouched implements Invariant {
     const why = this.#strangeness(process, node, record);
     // What was decided a moment before, on a look that was as fresh as it must be, is on its way by then.
     // Parts follow the node that was made for them, for which a request may have been held up until it would be given up.
-    const held = write === 'create port' || write === 'create portgroup' || write === 'set traits' ? 60_000 : 0;
+    const held = PARTS.has(write ?? 'other') ? 60_000 : 0;
     const grace = (DESTRUCTIVE.has(write ?? 'other') ? 5_000 : 30_000) + held;
     const now = this.#world.time.now();
     const told = this.#toldAt.get(`${process} ${node}`) ?? now;

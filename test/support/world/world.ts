@@ -46,6 +46,8 @@ export interface WorldOptions extends Omit<InstallationOptions, 'host' | 'stoppa
   readonly rackless?: readonly number[];
   /** Nodes with two ports in a portgroup, by number from 1. */
   readonly bonded?: readonly number[];
+  /** Nodes in a chassis of their own, with a RAID that they are to have, by number from 1. */
+  readonly housed?: readonly number[];
   readonly delays?: Partial<Delays>;
   /** From and to, for one way of a request. Default 0: answers come at once. */
   readonly latencyMs?: readonly [number, number];
@@ -123,6 +125,7 @@ export class World {
       ...node,
       ...rackOf(node),
       bonded: options.bonded?.includes(node.number) === true,
+      housed: options.housed?.includes(node.number) === true,
     }));
     first.seed({ nodes, booted: true });
     this.mirrors = new Map(this.planes.map((plane) => [plane.name, new Mirror(plane)]));
