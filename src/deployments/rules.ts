@@ -1,4 +1,5 @@
 import type { ControlPlaneName } from '../../machines/domain.ts';
+import { failuresOf } from '../../machines/migration/items.ts';
 import type { DeploymentConfig } from '../config/types.ts';
 import { isEnded } from '../store/state.ts';
 import type { DeepReadonly, StoredDeployment, StoreState } from '../store/types.ts';
@@ -120,7 +121,12 @@ export function refuseReopening(state: State, record: DeepReadonly<StoredDeploym
 export function refuseApproval(
   record: DeepReadonly<StoredDeployment>,
   request: ApprovalRequest,
-  allowSelf: boolean,
+  {
+    approval: { allowSelf },
+    failureBudget,
+  }: Pick<DeploymentConfig, 'failureBudget'> & {
+    readonly approval: Pick<DeploymentConfig['approval'], 'allowSelf'>;
+  },
   now: number,
 ): void {
   if (record.state !== 'awaiting_approval' && record.state !== 'found') {
@@ -150,6 +156,17 @@ export function refuseApproval(
       'self_approval',
       'Whoever asks for a deployment cannot approve it.',
       'Ask another approver to press Approve.',
+    );
+  }
+  const failures = record.results.reduce(
+    (sum, { attempts, ...result }) => sum + failuresOf({ ...result, tries: attempts }),
+    0,
+  );
+  if (failures > failureBudget) {
+    throw new Refused(
+      'wrong_state',
+      `Moves of ${record.id} have failed ${failures} times, with a failure budget of ${failureBudget}: going on would bring everything back.`,
+      `Bring it back: /ephyra abort ${record.id}; or raise deployment.failureBudget, restart Ephyra and approve again.`,
     );
   }
 }

@@ -155,7 +155,7 @@ export class DeploymentService implements Deployments {
       const found = state.deployments.find(({ id }) => id === record.id);
       if (found === undefined) throw this.#gone(record.id);
       if (found.state !== record.state) throw changed(found);
-      refuseApproval(found, request, this.#deps.config.deployment.approval.allowSelf, this.#now());
+      refuseApproval(found, request, this.#deps.config.deployment, this.#now());
       refuseLocked(state, found, this.#now());
       refuseBusyBut(state, found);
     };

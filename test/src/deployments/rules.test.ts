@@ -22,6 +22,8 @@ const PAIR = { source: 'cp1', target: 'cp2' };
 const REQUEST: DeployRequest = { ...PAIR, by: ALICE };
 const NAMES = ['cp1', 'cp2', 'cp3'];
 
+const terms = (allowSelf = false) => ({ approval: { allowSelf }, failureBudget: 1 });
+
 function refusalOf(rule: () => void): Refused['refusal'] | null {
   try {
     rule();
@@ -114,11 +116,11 @@ describe('a start', () => {
 describe('an approval', () => {
   const waiting = record({ state: 'awaiting_approval', approval: null, startedAt: null });
   const approve = (changes: object, by = BOB, allowSelf = false, now = NOW) =>
-    refusalOf(() => refuseApproval({ ...waiting, ...changes }, { by }, allowSelf, now));
+    refusalOf(() => refuseApproval({ ...waiting, ...changes }, { by }, terms(allowSelf), now));
 
   it('is taken from somebody else, in time, for this plan', () => {
     expect(approve({})).toBeNull();
-    expect(refusalOf(() => refuseApproval(waiting, { by: BOB, digest: waiting.digest }, false, NOW))).toBeNull();
+    expect(refusalOf(() => refuseApproval(waiting, { by: BOB, digest: waiting.digest }, terms(), NOW))).toBeNull();
   });
 
   it('is not taken from the requester, unless the configuration allows it', () => {
@@ -127,13 +129,36 @@ describe('an approval', () => {
   });
 
   it('is not taken for another plan', () => {
-    const refused = refusalOf(() => refuseApproval(waiting, { by: BOB, digest: 'ffffffffffff' }, false, NOW));
+    const refused = refusalOf(() => refuseApproval(waiting, { by: BOB, digest: 'ffffffffffff' }, terms(), NOW));
     expect(refused).toMatchObject({ code: 'digest_changed' });
   });
 
   it('is not taken too late', () => {
     expect(approve({ approvalExpiresAt: NOW })).toMatchObject({ code: 'approval_expired' });
     expect(approve({ approvalExpiresAt: NOW + 1 })).toBeNull();
+  });
+
+  it('is not taken for one that would bring everything back at once: its failures are more than its budget', () => {
+    const failure = { reason: 'deploy_failed' as const, next: 'retry' as const, message: 'The disk is gone.' };
+    const found = (...attempts: number[]) => ({
+      state: 'found' as const,
+      results: attempts.map((tries, index) => ({
+        uuid: `n-${index + 1}`,
+        place: 'back' as const,
+        failure,
+        startedAt: NOW,
+        endedAt: NOW,
+        attempts: tries,
+      })),
+    });
+    expect(approve(found(1))).toBeNull();
+    for (const spent of [found(2), found(1, 1)]) {
+      expect(approve(spent)).toMatchObject({
+        code: 'wrong_state',
+        message: expect.stringContaining('have failed 2 times, with a failure budget of 1'),
+        remedy: expect.stringMatching(/abort d-\S+; or raise deployment\.failureBudget/),
+      });
+    }
   });
 
   it('is not taken for what runs or has ended, and says who was first', () => {
@@ -185,7 +210,7 @@ describe('a decision on a card', () => {
 
   it('to move what is planned does not finish what was found, nor the other way round', () => {
     const approve = (now: DeploymentState, shown: DeploymentState) =>
-      refusalOf(() => refuseApproval(record({ state: now }), { by: BOB, shown }, false, NOW));
+      refusalOf(() => refuseApproval(record({ state: now }), { by: BOB, shown }, terms(), NOW));
     expect(approve('awaiting_approval', 'awaiting_approval')).toBeNull();
     expect(approve('found', 'found')).toBeNull();
     expect(approve('found', 'awaiting_approval')).toMatchObject(outdated);

@@ -89,9 +89,15 @@ async function withdraw(world: World, id: string): Promise<void> {
 /** Ephyra asks about nodes that stand half-way. */
 const isAsking = (world: World): boolean => world.process !== null && world.record?.state === 'found';
 
-/** Says that nodes that stand half-way go on. Refused while a lock holds, or while the cloud does not answer: asked again. */
+/**
+ * Says that nodes that stand half-way go on, or come back where too many of them have failed for that. Refused while a lock
+ * holds, or while the cloud does not answer: asked again.
+ */
 async function letGoOn(world: World): Promise<void> {
-  await world.ask((ephyra) => ephyra.approve({ by: BOB }));
+  const answer = await world.ask((ephyra) => ephyra.approve({ by: BOB }));
+  if (answer?.ok === false && answer.refusal.message.includes('failure budget')) {
+    await world.ask((ephyra) => ephyra.abort({ by: BOB }));
+  }
   if (isAsking(world)) await world.pass(10_000);
 }
 
