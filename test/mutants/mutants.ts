@@ -45,6 +45,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: "const isOut = seen.membership.is === 'present' && seen.membership.value === 'out';",
     replace: "const isOut = seen.membership.is !== 'present' || seen.membership.value === 'out';",
     foundBy: [EVIDENCE, HARM],
+    hint: 41,
   },
   {
     name: 'a node in maintenance is taken apart',
@@ -52,6 +53,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'if (here.maintenance) return wait(null, maintenanceReason(here, move.from), nodesAt(move.from));',
     replace: '',
     foundBy: [EVIDENCE],
+    hint: 779,
   },
   {
     name: 'a retired node is taken apart',
@@ -59,6 +61,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: "if (here.retired) return isRetired(here, move.from);\n\n  if (seen.membership.is === 'unlooked')",
     replace: "if (seen.membership.is === 'unlooked')",
     foundBy: [EVIDENCE],
+    hint: 119,
   },
   {
     name: 'evidence for a stop is only what Nova says',
@@ -87,6 +90,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'if (equal.value !== true) {',
     replace: 'if (equal === undefined) {',
     foundBy: [DEFINITIONS],
+    hint: 41,
   },
   {
     name: 'what was read of the original is spoilt before it is copied, and compared as such',
@@ -108,6 +112,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: "if (node.marker === 'invalid') return foreign('claim', node, at, 'its extra.ephyra cannot be read');",
     replace: "if (node.marker === 'invalid') return null;",
     foundBy: [FOREIGN],
+    hint: 3_288,
   },
   {
     name: 'the mark of another deployment does not matter',
@@ -115,6 +120,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: `if (!ours(node, move)) return foreign('claim', node, at, \`it belongs to deployment \${node.marker.deployment}\`);`,
     replace: '',
     foundBy: [FOREIGN],
+    hint: 218,
   },
   {
     name: 'a newer epoch does not matter',
@@ -122,6 +128,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'if (node.marker.epoch > move.epoch) {',
     replace: 'if (node.marker.epoch > Number.MAX_SAFE_INTEGER) {',
     foundBy: [FOREIGN],
+    hint: 274,
   },
   {
     name: 'whatever runs on a claimed node is the node’s own',
@@ -136,6 +143,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'if (instance.id === move.instanceId) return null;',
     replace: 'return null;',
     foundBy: [FOREIGN],
+    hint: 112,
   },
   {
     name: 'what was booted in the target has arrived, running or not',
@@ -159,6 +167,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: "return decision.kind === 'act' && sameAction(decision.action, action) ? decision.action : null;",
     replace: 'void decision;\n      return action;',
     foundBy: [EVIDENCE, FOREIGN, REPEATED, HARM],
+    hint: 73,
   },
   {
     name: 'evidence may be gathered for ten minutes',
@@ -199,6 +208,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'return Math.max(this.#changed.get(at)?.[of] ?? 0, this.#doubted);',
     replace: 'return 0;',
     foundBy: [EVIDENCE, REPEATED, POWER, DEFINITIONS],
+    hint: 99,
   },
   {
     name: 'a list that is behind has things done twice',
@@ -206,6 +216,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'if (session.didLately(action)) {',
     replace: 'if (session.didLately(action) && move.uuid === action.at) {',
     foundBy: [REPEATED],
+    hint: 503,
   },
   {
     name: 'a cloud that does not answer has no nodes',
@@ -213,6 +224,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'answer: { ok: false, why: error instanceof Error ? error.message : String(error) },',
     replace: "answer: { ok: true, value: question.of === 'instances' ? indexInstances([]) : new Map() },",
     foundBy: [POWER, EVIDENCE, FOREIGN, DEFINITIONS, REPEATED, ROLES],
+    hint: 67,
   },
   {
     name: 'two definitions are always equal',
@@ -220,6 +232,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'return compareDefinitions(whole, copy);',
     replace: 'return compareDefinitions(whole, copy).slice(0, 0);',
     foundBy: [DEFINITIONS],
+    hint: 41,
   },
   {
     name: 'unenrolling is believed to have happened',
@@ -235,7 +248,6 @@ export const MUTANTS: readonly Mutant[] = [
     replace:
       'for (let times = 0; times < 2; times += 1) await cloudAt(deps, doing.action.at).nova.deleteServer(idOf(doing), { due: doing.due });',
     foundBy: [REPEATED],
-    hint: 1,
   },
   {
     name: 'what is booted is told to everybody',
@@ -291,7 +303,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'deps.away.letGo(next);',
     replace: '',
     foundBy: [CEILING],
-    hint: 11762,
+    hint: 2_640,
   },
   {
     name: 'who is at rest is back, stuck or not',
@@ -307,6 +319,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'full(deps.roleLimits[next.role] ?? null,',
     replace: 'full(null,',
     foundBy: [CEILING],
+    hint: 1_563,
   },
   {
     name: 'the limit of a failure domain counts own nodes only',
@@ -314,6 +327,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: ' deps.failureDomainLimit,',
     replace: ' null,',
     foundBy: [CEILING],
+    hint: 42,
   },
   {
     name: 'who is in an unknown failure domain is in none',
@@ -321,6 +335,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'one === null || other === null || one === other;',
     replace: 'one === other;',
     foundBy: [CEILING],
+    hint: 78,
   },
   {
     name: 'each node is taken for a failure domain of its own',
@@ -335,6 +350,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: "return { unknown: answer.reasons.join('; ') || 'it does not know' };",
     replace: "return 'out';",
     foundBy: [EVIDENCE, HARM],
+    hint: 41,
   },
   // --- the migration and the door
   {
@@ -357,6 +373,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'node !== null && isMarkOf(node.marker, deployment);',
     replace: "node !== null && node.marker === 'invalid' && deployment === '';",
     foundBy: [ROLES, CEILING, FOREIGN, SETTLED, ENDS],
+    hint: 406,
   },
   {
     name: 'locks keep nobody from starting',
@@ -364,6 +381,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'if (lock === undefined) return;',
     replace: 'if (lock !== null) return;',
     foundBy: [EXCLUSIVE],
+    hint: 327,
   },
   {
     name: 'a lock has expired as long as it has not',
@@ -371,6 +389,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'locks.filter((lock) => lock.expiresAt === null || lock.expiresAt > now);',
     replace: 'locks.filter((lock) => lock.expiresAt === null || lock.expiresAt <= now);',
     foundBy: [EXCLUSIVE],
+    hint: 327,
   },
   {
     name: 'a deployment starts beside another',
@@ -385,6 +404,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'if (record !== undefined) record.thread = { ...thread };',
     replace: 'if (record !== undefined) record.thread = { ...thread };\n      this.#deps.crew.stop(id);',
     foundBy: [SLACK],
+    hint: 53,
   },
   // --- the store
   {
@@ -393,6 +413,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: "if (!(error instanceof StoreError && error.code === 'invalid')) return false;",
     replace: 'this.#owed.delete(id);\n      return true;',
     foundBy: [ENDS, SETTLED, ROLES],
+    hint: 109,
   },
   {
     name: 'results are not written',
@@ -407,6 +428,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: "else if (!isEnded(record) && record.state !== 'awaiting_approval') goOn.push(record.id);",
     replace: "else if (record.state !== 'awaiting_approval') goOn.push(record.id);",
     foundBy: [ENDS, EXCLUSIVE, FOREIGN, ROLES, SETTLED],
+    hint: 305,
   },
   {
     name: 'a restart forgets a node',
