@@ -30,6 +30,7 @@ import {
   retiredReason,
   tooManyInstances,
   unlessOwn,
+  unmarkedBoot,
 } from './refusals.ts';
 
 /** Enroll, boot, add, verify: the node is only in `to`. */
@@ -46,6 +47,11 @@ export function arrive(seen: Observation, move: Move, to: SideObservation, there
     const isOurs = instance !== undefined && bootedByUs(instance, move);
     if (move.to === move.source || (running && isOurs)) return { kind: 'done' };
     if (instance !== undefined && !isOurs) return foreignInstance('verify', instance, there, move.to, move);
+    if (instance !== undefined && (transitional(there) || !atRest(instance) || instance.status === 'REBOOT')) {
+      const why = `instance ${instance.name} is ${instance.status}, and its node bears no mark`;
+      return wait('boot', why, nodesAt(move.to), instancesAt(move.to));
+    }
+    if (instance !== undefined) return unmarkedBoot(instance, there, move);
     return foreign('verify', there, move.to, `it is not marked for ${move.deployment}`);
   }
   if (there.maintenance) return wait(null, maintenanceReason(there, move.to), nodesAt(move.to));

@@ -77,6 +77,17 @@ export function markGone(step: Step, node: NodeFacts, at: string): Decision {
   );
 }
 
+/** What the deployment has booted does not run, and nobody says that it may be touched. */
+export function unmarkedBoot(instance: InstanceFacts, node: NodeFacts, move: Move): Decision {
+  return fail(
+    'verify',
+    'node_foreign',
+    'ask',
+    `${nameOf(node)} in ${move.to} is not touched: it bears no mark, and instance ${instance.name}, which ${move.deployment} booted there, is ${instance.status}.`,
+    `To leave it there: openstack server start ${instance.id}, and take the node into the application by hand. To bring it back: /ephyra abort ${move.deployment}`,
+  );
+}
+
 export function maintenanceReason(node: NodeFacts, at: string): string {
   const why = node.maintenanceReason ? ` (${node.maintenanceReason})` : '';
   return `${nameOf(node)} is in maintenance in ${at}${why}; Ephyra does not touch it until a person ends that`;

@@ -6,7 +6,7 @@ import { isEnded } from '../store/state.ts';
 import type { DeepReadonly, StoredDeployment, StoredResult, StoreState } from '../store/types.ts';
 import { digestOf } from './digest.ts';
 import type { MarkedDeployment, MarkedNode, OddMark, PairSight } from './marks.ts';
-import { bootedAt, readMarks, roleOf } from './marks.ts';
+import { bootedAt, readMarks, roleOf, runsAt } from './marks.ts';
 import type { Actor, PlannedNode } from './types.ts';
 
 /** What a start makes of a pair of control planes: pure, so that it can run inside the update that acts upon it. */
@@ -55,10 +55,9 @@ export function findingsOf(state: DeepReadonly<StoreState>, pair: PairSight, dep
   const goOn: DeploymentId[] = [];
   for (const record of state.deployments) {
     if (!pair.has(record.source) || !pair.has(record.target)) continue;
-    const marks = marked.find(({ id, source }) => id === record.id && source === record.source) ?? null;
+    const marks = marksOf(record, marked);
     const joined = joinedSince(record, marks, pair);
-    if (joined.length > 0)
-      found.push(completed(record, rebuilt(marks ?? { ...record, nodes: [] }, pair, deps), joined));
+    if (joined.length > 0) found.push(completed(record, marks, joined, pair, deps));
     if (joined.length > 0 || record.state === 'found') continue;
     const why = questionAbout(record, marks, pair, outrun, deps);
     if (why !== null) found.push(questioned(record, marks, pair, why));
@@ -110,19 +109,26 @@ function questioned(record: Stored, marks: MarkedDeployment | null, pair: PairSi
   const copy = structuredClone(record) as StoredDeployment;
   return {
     ...copy,
+    ...ASKED,
     epoch: Math.max(copy.epoch, marks?.epoch ?? 0),
-    state: 'found',
-    intent: 'forward',
-    intentBy: null,
-    approvalExpiresAt: null,
-    endedAt: null,
-    endedBy: null,
-    note: `${why} ${whereabouts(marks?.nodes ?? [], arrivedOf(pair, record), record.target)} ${DECIDE}`,
+    note: `${why} ${whereabouts(marks ?? { ...record, nodes: [] }, pair)} ${DECIDE}`,
   };
 }
 
+/** What a record says while it waits for a person, whatever it said before. */
+const ASKED = {
+  state: 'found',
+  intent: 'forward',
+  intentBy: null,
+  approvalExpiresAt: null,
+  endedAt: null,
+  endedBy: null,
+} as const;
+
 const OVERTAKEN =
   'For a while this Ephyra did not hold both control planes, and another one was at work there or may have been: what that one was told is not known here.';
+const REST =
+  'Which other nodes were to follow is not known; they stay. If another Ephyra carries it out, leave it to that one.';
 const DECIDE = 'Nothing moves until somebody decides.';
 
 /** The record of a deployment of which only the marks are left. */
@@ -139,8 +145,7 @@ function rebuilt(marks: MarkedDeployment, pair: PairSight, deps: FindingsDeps): 
         name: node.name,
         role: node.role,
         failureDomain: domainOf(node.extras),
-        // Those that bear a mark bear the instance in it, and nothing is claimed for such a deployment.
-        instanceId: null,
+        instanceId: node.instanceId,
       })),
       ...arrived.map((node) => ({
         uuid: node.uuid,
@@ -152,7 +157,8 @@ function rebuilt(marks: MarkedDeployment, pair: PairSight, deps: FindingsDeps): 
     ],
     deps.roles,
   );
-  const under = new Set(marks.nodes.map(({ uuid }) => uuid));
+  // What was booted and does not run has not arrived, marked or not.
+  const there = new Set(arrived.filter((node) => runsAt(pair, target, node, id)).map(({ uuid }) => uuid));
   const { now } = deps;
   return {
     id,
@@ -173,67 +179,88 @@ function rebuilt(marks: MarkedDeployment, pair: PairSight, deps: FindingsDeps): 
     startedAt: null,
     endedAt: null,
     endedBy: null,
-    note:
-      `The store does not know it, the marks on its nodes do. ${whereabouts(marks.nodes, arrived, target)} ` +
-      `Which other nodes were to follow is not known; they stay. If another Ephyra carries it out, leave it to that one. ${DECIDE}`,
+    note: `The store does not know it, the marks on its nodes do. ${whereabouts(marks, pair)} ${REST} ${DECIDE}`,
     thread: null,
     idempotencyKeys: [],
     results: nodes.map(({ uuid }) => ({
       uuid,
-      place: under.has(uuid) ? ('moving' as const) : ('moved' as const),
+      place: there.has(uuid) ? ('moved' as const) : ('moving' as const),
       failure: null,
       startedAt: null,
-      endedAt: under.has(uuid) ? null : now,
+      endedAt: there.has(uuid) ? now : null,
       attempts: 1,
     })),
   };
 }
 
+/** It was put together from its marks: who wanted it, and its plan, are not known here. */
+export const isRebuilt = ({ requestedBy }: Pick<Stored, 'requestedBy'>): boolean => requestedBy.via === 'system';
+
 /**
- * Names of the nodes that have come to a deployment since it was put together from its marks: another Ephyra, which knows its
- * plan, has gone on meanwhile. Of one that was planned here the plan says which nodes are its own.
+ * Names of the nodes that have come to a deployment since it was put together from its marks, and about which is to be asked:
+ * another Ephyra, which knows its plan, has gone on meanwhile.
  */
 export function newcomersOf(record: Stored, pair: PairSight): string[] {
-  const { marked } = readMarks(pair, [record.source, record.target]);
-  const marks = marked.find(({ id, source }) => id === record.id && source === record.source) ?? null;
-  return joinedSince(record, marks, pair);
+  if (!isRebuilt(record)) return [];
+  return joinedSince(record, marksOf(record, readMarks(pair, [record.source, record.target]).marked), pair);
 }
 
 function joinedSince(record: Stored, marks: MarkedDeployment | null, pair: PairSight): string[] {
-  if (record.requestedBy.via !== 'system') return [];
+  // Of one that was planned here the plan says which nodes are its own.
+  if (!isRebuilt(record)) return [];
   const known = new Set(record.nodes.map(({ uuid }) => uuid));
-  return [...(marks?.nodes ?? []), ...arrivedOf(pair, record)].filter(({ uuid }) => !known.has(uuid)).map(nameOf);
+  // Those that have arrived matter only to whoever may bring them back.
+  const mayComeBack = !isEnded(record) && (record.state === 'found' || record.intent === 'abort');
+  const all = [...(marks?.nodes ?? []), ...(mayComeBack ? arrivedOf(pair, record) : [])];
+  return all.filter(({ uuid }) => !known.has(uuid)).map(nameOf);
 }
 
+const marksOf = (record: Stored, marked: readonly MarkedDeployment[]): MarkedDeployment | null =>
+  marked.find(({ id, source }) => id === record.id && source === record.source) ?? null;
+
 /** A record that was put together from marks, with what they show since; of the nodes that it has it knows more. */
-function completed(record: Stored, now: StoredDeployment, joined: readonly string[]): StoredDeployment {
+function completed(
+  record: Stored,
+  marks: MarkedDeployment | null,
+  joined: readonly string[],
+  pair: PairSight,
+  deps: FindingsDeps,
+): StoredDeployment {
+  const seen = marks ?? { ...record, nodes: [] };
+  const now = rebuilt(seen, pair, deps);
   const copy = structuredClone(record) as StoredDeployment;
   const isNew = ({ uuid }: { readonly uuid: string }) => copy.nodes.every((node) => node.uuid !== uuid);
-  const nodes = [...copy.nodes, ...now.nodes.filter(isNew)];
+  const nodes = inOrder([...copy.nodes, ...now.nodes.filter(isNew)], deps.roles);
+  const why = deps.behind ?? 'Another Ephyra has gone on with it.';
   return {
-    ...now,
-    requestedAt: copy.requestedAt,
-    startedAt: copy.startedAt,
-    options: copy.options,
+    ...copy,
+    ...ASKED,
+    epoch: Math.max(copy.epoch, now.epoch),
     nodes,
     digest: digestOf({ ...copy, maxUnavailable: copy.options.maxUnavailable, nodes }),
-    thread: copy.thread,
-    idempotencyKeys: copy.idempotencyKeys,
     results: [...copy.results, ...now.results.filter(isNew)],
-    note: `Another Ephyra has gone on with it: ${listed(joined)} came to it since it was found here. ${now.note}`,
+    note: `Since it was found here, ${listed(joined)} came to it. ${why} ${whereabouts(seen, pair)} ${REST} ${DECIDE}`,
   };
 }
 
 const arrivedOf = (pair: PairSight, { id, target }: Pick<Stored, 'id' | 'target'>): NodeFacts[] =>
   bootedAt(pair, target, id);
 
-function whereabouts(marked: readonly MarkedNode[], arrived: readonly NodeFacts[], target: string): string {
+function whereabouts(marks: Pick<MarkedDeployment, 'id' | 'target' | 'nodes'>, pair: PairSight): string {
+  const { id, target, nodes } = marks;
+  const arrived = arrivedOf(pair, marks);
+  const running = arrived.filter((node) => runsAt(pair, target, node, id));
   const place = ({ seenIn, comingBack }: MarkedNode) =>
     `${seenIn.length > 1 ? 'in both' : `in ${seenIn[0]}`}${comingBack ? ', on its way back' : ''}`;
-  const under = marked.map((node) => `${node.name} (${place(node)})`);
+  const under = [
+    ...nodes.map((node) => `${node.name} (${place(node)})`),
+    ...arrived
+      .filter((node) => !running.includes(node))
+      .map((node) => `${nameOf(node)} (in ${target}, without its mark)`),
+  ];
   const parts = [
     under.length === 0 ? 'No node is under way.' : `Under way: ${listed(under)}.`,
-    arrived.length === 0 ? '' : `Arrived in ${target}: ${listed(arrived.map(nameOf))}.`,
+    running.length === 0 ? '' : `Arrived in ${target}: ${listed(running.map(nameOf))}.`,
   ];
   return parts.filter((part) => part !== '').join(' ');
 }

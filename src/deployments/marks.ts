@@ -21,6 +21,8 @@ export interface MarkedNode {
   readonly seenIn: readonly ControlPlaneName[];
   /** It was claimed where it had arrived: only a deployment that takes its nodes back does that. */
   readonly comingBack: boolean;
+  /** With what it was claimed in the source; null when its mark does not say. */
+  readonly instanceId: string | null;
 }
 
 /** All that the marks of one deployment say together. */
@@ -101,6 +103,7 @@ function gather(
     extras: [...(known?.extras ?? []), node.extra],
     seenIn: [...(known?.seenIn ?? []), at],
     comingBack: known?.comingBack === true || marker.instance?.at === marker.target,
+    instanceId: known?.instanceId ?? (marker.instance?.at === marker.source ? (marker.instance.id ?? null) : null),
   });
 }
 
@@ -153,6 +156,12 @@ export function bootedAt(pair: PairSight, at: ControlPlaneName, id: DeploymentId
       here.instances.on(node.uuid, node.instanceUuid).some(({ metadata }) => metadata[METADATA.deployment] === id),
   );
 }
+
+/** Whether what a deployment booted on a node there runs. */
+export const runsAt = (pair: PairSight, at: ControlPlaneName, node: NodeFacts, id: DeploymentId): boolean =>
+  (pair.get(at)?.instances.on(node.uuid, node.instanceUuid) ?? []).some(
+    ({ metadata, status }) => metadata[METADATA.deployment] === id && status === 'ACTIVE',
+  );
 
 /** The role that an arrived node's instance says it has; null when it says none. */
 export function roleOf(pair: PairSight, at: ControlPlaneName, node: NodeFacts, id: DeploymentId): string | null {

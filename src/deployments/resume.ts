@@ -4,7 +4,7 @@ import type { Item, Place } from '../../machines/migration/items.ts';
 import type { Survey } from '../actors/survey.ts';
 import { isEnded } from '../store/state.ts';
 import type { DeepReadonly, StoredDeployment, StoredResult } from '../store/types.ts';
-import { newcomersOf } from './findings.ts';
+import { isRebuilt, newcomersOf } from './findings.ts';
 import type { PlannedNode } from './types.ts';
 
 /** What both Ironics and the target's Nova say of one node. */
@@ -121,7 +121,8 @@ function placeOf(
   if (inTarget !== null && inSource === null) {
     const booted = sighting.instancesInTarget.filter(({ metadata }) => metadata[METADATA.deployment] === record.id);
     // One that has arrived may have been stopped since; of one whose mark somebody took off while it booted nothing is recorded.
-    const hasArrived = booted.some(({ status }) => status === 'ACTIVE' || result?.place === 'moved');
+    // Whoever is to bring it back does so with either, in its turn.
+    const hasArrived = booted.some(({ status }) => abort || status === 'ACTIVE' || result?.place === 'moved');
     // With somebody else's mark on it, or one that cannot be read, it has not arrived: the node machine says why.
     return hasArrived && inTarget.marker === null ? 'moved' : underWay;
   }
@@ -130,7 +131,9 @@ function placeOf(
     if (abort) return result === undefined || result.place === 'back' || result.place === 'waiting' ? 'back' : underWay;
     // One that failed for the last time and came home unseen, e.g. in the instant of a kill, is not moved once more.
     const isSpent = result !== undefined && result.failure !== null && triesOf('waiting', result) >= nodeAttempts;
-    return result?.place === 'back' || isSpent ? 'back' : 'waiting';
+    // Of one that was put together from its marks nothing is claimed anew: whose mark is gone at home, another Ephyra has brought home.
+    const isBrought = isRebuilt(record) && result?.place === 'moving';
+    return result?.place === 'back' || isSpent || isBrought ? 'back' : 'waiting';
   }
   // In neither, or unmarked in both: the node machine looks closer and says so.
   return underWay;

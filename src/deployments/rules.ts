@@ -2,7 +2,7 @@ import type { ControlPlaneName } from '../../machines/domain.ts';
 import { failuresOf } from '../../machines/migration/items.ts';
 import type { DeploymentConfig } from '../config/types.ts';
 import { isEnded } from '../store/state.ts';
-import type { DeepReadonly, StoredDeployment, StoreState } from '../store/types.ts';
+import type { DeepReadonly, StoredDeployment, StoredResult, StoreState } from '../store/types.ts';
 import { lockOn, scopeName, scopeWord } from './locks.ts';
 import type { RefusedAnswer } from './refusals.ts';
 import { Refused, refused } from './refusals.ts';
@@ -158,17 +158,21 @@ export function refuseApproval(
       'Ask another approver to press Approve.',
     );
   }
-  const failures = record.results.reduce(
-    (sum, { attempts, ...result }) => sum + failuresOf({ ...result, tries: attempts }),
-    0,
+  refuseOverBudget(record, failureBudget);
+}
+
+/** What is approved goes on: not what the first look would turn round. */
+function refuseOverBudget(record: DeepReadonly<StoredDeployment>, failureBudget: number): void {
+  // One that is stuck is tried again, by whoever approves that it goes on.
+  const triesOf = ({ place, attempts, failure }: DeepReadonly<StoredResult>) =>
+    failuresOf({ place: place === 'stuck' ? 'moving' : place, tries: attempts, failure });
+  const failures = record.results.reduce((sum, result) => sum + triesOf(result), 0);
+  if (failures <= failureBudget) return;
+  throw new Refused(
+    'over_budget',
+    `Moves of ${record.id} have failed ${failures} times, with a failure budget of ${failureBudget}: going on would bring everything back.`,
+    `Bring it back: /ephyra abort ${record.id}; or raise deployment.failureBudget, restart Ephyra and approve again.`,
   );
-  if (failures > failureBudget) {
-    throw new Refused(
-      'wrong_state',
-      `Moves of ${record.id} have failed ${failures} times, with a failure budget of ${failureBudget}: going on would bring everything back.`,
-      `Bring it back: /ephyra abort ${record.id}; or raise deployment.failureBudget, restart Ephyra and approve again.`,
-    );
-  }
 }
 
 function ended(record: DeepReadonly<StoredDeployment>, more: string): Refused {

@@ -98,6 +98,7 @@ export const REFUSALS = [
   'self_approval',
   'digest_changed',
   'approval_expired',
+  'over_budget',
   'plan_failed',
   'bad_option',
   'shutting_down',

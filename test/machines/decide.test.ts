@@ -571,6 +571,28 @@ describe('decide along the way', () => {
       expect(acts(decide(observation(side(said), side()), FORWARD, { removed: true }))?.name).toBe('stopInstance');
     });
 
+    it('is not touched where it is ours and does not run, once its mark is gone: what starts is waited for', () => {
+      const there = (status: string, taskState: string | null = null) =>
+        side({
+          node: present(node({ marker: null, instanceUuid: 'i-2' })),
+          instances: present([instance({ id: 'i-2', status, taskState, ...BOOTED })]),
+        });
+      for (const now of [there('BUILD', 'spawning'), there('REBOOT'), there('SHUTOFF', 'powering-on')]) {
+        expect(decide(observation(side(), now), FORWARD)).toMatchObject({ kind: 'wait', step: 'boot' });
+      }
+      for (const status of ['SHUTOFF', 'ERROR']) {
+        expect(decide(observation(side(), there(status)), FORWARD)).toMatchObject({
+          kind: 'fail',
+          failure: {
+            reason: 'node_foreign',
+            next: 'ask',
+            message: expect.stringContaining('it bears no mark, and instance worker-01'),
+            remedy: expect.stringMatching(/server start i-2.*\/ephyra abort d-1/),
+          },
+        });
+      }
+    });
+
     it('is told on an unmarked node in the target, too', () => {
       const there = { ...occupied, node: present(node({ marker: null, instanceUuid: 'i-9' })) };
       refused(decide(observation(side(), side(there)), FORWARD));

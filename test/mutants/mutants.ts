@@ -376,6 +376,20 @@ export const MUTANTS: readonly Mutant[] = [
     hint: 406,
   },
   {
+    name: 'a boot that does not run has arrived, once its mark is gone',
+    file: 'src/deployments/resume.ts',
+    find: "({ status }) => abort || status === 'ACTIVE' || result?.place === 'moved'",
+    replace: '() => true',
+    foundBy: [ROLES],
+  },
+  {
+    name: 'who has come to a deployment since it was found is not asked about',
+    file: 'src/deployments/crew.ts',
+    find: 'sighted.newcomers.length > 0 || ',
+    replace: '',
+    foundBy: [CEILING, ROLES, FOREIGN, SETTLED],
+  },
+  {
     name: 'locks keep nobody from starting',
     file: 'src/deployments/rules.ts',
     find: 'if (lock === undefined) return;',

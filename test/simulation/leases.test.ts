@@ -269,7 +269,9 @@ describe('a lease', () => {
       await insistOn(world, () => two.ask((door) => door[told]({ by: BOB })));
       await world.until(() => two.record?.state === 'found', HOUR_MS, 'the second question');
       expect(two.record?.nodes.map(({ name }) => name)).toEqual(['node-01', 'node-02']);
-      expect(two.record?.note).toMatch(/^Another Ephyra has gone on with it: node-02 came to it since/);
+      expect(two.record?.note).toMatch(
+        /^Since it was found here, node-02 came to it\. Another Ephyra has gone on with it\./,
+      );
       expect(nodeWrites(world, two)).toEqual([]);
       await insistOn(world, () => two.ask((door) => door[told]({ by: BOB })));
       await world.until(() => ended(two));

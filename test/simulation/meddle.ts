@@ -133,7 +133,7 @@ const DEEDS: Deeds = {
     bootOnNode(scene);
   },
   'application lies'({ world, uuid, what, later }) {
-    world.blamed.add(uuid, 'member', what.forMs);
+    world.blamed.add(uuid, 'lie', what.forMs);
     world.application.faults.lies.add(uuid);
     later(what.forMs, () => void world.application.faults.lies.delete(uuid));
   },

@@ -131,15 +131,60 @@ describe('a deployment that only the marks know', () => {
       const [again, ...more] = judge([known], pair).found;
       expect(more).toEqual([]);
       expect(again).toMatchObject({ id: ID, state: 'found', intent: 'forward', epoch: 9, thread: known.thread });
-      expect(again?.nodes.map(({ name }) => name)).toEqual(['node-01', 'node-02', 'node-03']);
+      expect(again?.nodes.map(({ name }) => name)).toEqual(['node-02', 'node-03', 'node-01']);
       expect(again?.results[0]).toEqual(known.results[0]);
       expect(again?.digest).not.toBe(first.digest);
       expect(again?.note).toMatch(
-        /^Another Ephyra has gone on with it: node-03, node-02 came to it since it was found/,
+        /^Since it was found here, node-03, node-02 came to it\. Another Ephyra has gone on with it\. Under way: node-01/,
       );
+      expect(again?.note).not.toContain('does not know it');
       // Nothing new: nothing is asked.
       if (again !== undefined) expect(judge([again], pair).found).toEqual([]);
     }
+  });
+
+  it('is not asked about again for what has arrived, unless that may be brought back', () => {
+    const [first] = judge([], pairOf({ nodes: [node(1, mark())] }, {})).found;
+    if (first === undefined) throw new Error('nothing was found');
+    const arrived = pairOf({}, { nodes: [node(1, null), node(2, null)], instances: [booted(1), booted(2)] });
+    const askedOf = (changes: Partial<StoredDeployment>) =>
+      judge([{ ...first, startedAt: NOW, ...changes }], arrived).found.map(({ nodes }) => nodes.length);
+    expect(askedOf({ state: 'found' })).toEqual([2]);
+    expect(askedOf({ state: 'rolling_back', intent: 'abort' })).toEqual([2]);
+    expect(askedOf({ state: 'rolling' })).toEqual([]);
+    expect(askedOf({ state: 'completed', endedAt: NOW })).toEqual([]);
+    expect(askedOf({ state: 'rolled_back', intent: 'abort', endedAt: NOW })).toEqual([]);
+  });
+
+  it('never gets an older epoch, nor loses who has approved', () => {
+    const [first] = judge([], pairOf({ nodes: [node(1, mark({ epoch: 12 }))] }, {})).found;
+    if (first === undefined) throw new Error('nothing was found');
+    const approval = { by: SYSTEM, at: NOW };
+    const [again] = judge([{ ...first, approval, state: 'rolling', startedAt: NOW }], pair).found;
+    expect(again).toMatchObject({ epoch: 12, approval });
+  });
+
+  it('has what each node was claimed with, as far as its mark says', () => {
+    const claimed = pairOf(
+      { nodes: [node(1, mark({ instance: { ...wasAt('cp1'), id: 'i-7' } as Marker['instance'] })), node(3, mark())] },
+      { nodes: [node(4, mark({ instance: { ...wasAt('cp2'), id: 'i-8' } as Marker['instance'] }))] },
+    );
+    expect(judge([], claimed).found[0]?.nodes.map(({ name, instanceId }) => `${name} ${instanceId}`)).toEqual([
+      'node-01 i-7',
+      'node-03 null',
+      'node-04 null',
+    ]);
+  });
+
+  it('has not moved what it booted and does not run, marked or not', () => {
+    const still = pairOf(
+      { nodes: [node(1, mark())] },
+      { nodes: [node(2, null)], instances: [{ ...booted(2), status: 'BUILD' }] },
+    );
+    const [found] = judge([], still).found;
+    expect(found?.results.map(({ uuid, place }) => `${uuid} ${place}`)).toEqual(['n-1 moving', 'n-2 moving']);
+    expect(found?.note).toContain('node-02 (in cp2, without its mark)');
+    expect(found?.note).not.toContain('Arrived');
   });
 
   it('has the failure domains that the definitions tell, wherever the nodes are', () => {

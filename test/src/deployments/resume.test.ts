@@ -4,6 +4,7 @@ import type { FailureData } from '../../../machines/errors.ts';
 import type { Place } from '../../../machines/migration/items.ts';
 import type { Sighting } from '../../../src/deployments/resume.ts';
 import { bringUpToDate, itemsOf, leftOnTheWay } from '../../../src/deployments/resume.ts';
+import { SYSTEM } from '../../../src/deployments/service.ts';
 import type { StoredDeployment, StoredResult } from '../../../src/store/types.ts';
 import { instance, MARK, node } from '../../machines/observations.ts';
 import { NOW, record } from './support.ts';
@@ -114,6 +115,16 @@ describe('after a start, a node', () => {
     expect(first(stopped).place).toBe('moving');
     expect(first(stopped, { results: [result('moving')] }).place).toBe('moving');
     expect(first(stopped, { results: [result('moved')] }).place).toBe('moved');
+    // To be brought back, it waits for its turn as all that have arrived.
+    expect(first(stopped, { intent: 'abort' }).place).toBe('moved');
+  });
+
+  it('of one that was found by its marks is not claimed anew when it is home without its mark', () => {
+    const rebuilt = { requestedBy: SYSTEM, results: [result('moving')] };
+    expect(first(HOME, rebuilt).place).toBe('back');
+    expect(first(HOME, { results: [result('moving')] }).place).toBe('waiting');
+    // Its own tries are.
+    expect(first(HOME, { ...rebuilt, results: [result('waiting', { failure: FAILURE })] }).place).toBe('waiting');
   });
 
   it('in the target without our instance has not arrived', () => {

@@ -15,6 +15,7 @@ import {
 } from '../../../src/deployments/rules.ts';
 import type { DeploymentState, DeployRequest, PlanView } from '../../../src/deployments/types.ts';
 import { DEPLOYMENT_STATES, FINAL_STATES } from '../../../src/deployments/types.ts';
+import type { StoredResult } from '../../../src/store/types.ts';
 import { worldConfig } from '../../support/world/config.ts';
 import { ALICE, BOB, lock, NOW, record, state } from './support.ts';
 
@@ -140,21 +141,27 @@ describe('an approval', () => {
 
   it('is not taken for one that would bring everything back at once: its failures are more than its budget', () => {
     const failure = { reason: 'deploy_failed' as const, next: 'retry' as const, message: 'The disk is gone.' };
-    const found = (...attempts: number[]) => ({
+    const found = (place: StoredResult['place'], ...attempts: number[]) => ({
       state: 'found' as const,
       results: attempts.map((tries, index) => ({
         uuid: `n-${index + 1}`,
-        place: 'back' as const,
+        place,
         failure,
         startedAt: NOW,
         endedAt: NOW,
         attempts: tries,
       })),
     });
-    expect(approve(found(1))).toBeNull();
-    for (const spent of [found(2), found(1, 1)]) {
+    expect(approve(found('back', 1))).toBeNull();
+    // One that is stuck, or on its way, is gone on with: the try under way has not failed.
+    for (const place of ['stuck', 'going_back', 'moving'] as const) {
+      expect(approve(found(place, 1, 1))).toBeNull();
+      expect(approve(found(place, 2))).toBeNull();
+      expect(approve(found(place, 3))).toMatchObject({ code: 'over_budget' });
+    }
+    for (const spent of [found('back', 2), found('back', 1, 1), found('waiting', 2)]) {
       expect(approve(spent)).toMatchObject({
-        code: 'wrong_state',
+        code: 'over_budget',
         message: expect.stringContaining('have failed 2 times, with a failure budget of 1'),
         remedy: expect.stringMatching(/abort d-\S+; or raise deployment\.failureBudget/),
       });

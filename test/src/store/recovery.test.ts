@@ -279,6 +279,24 @@ describe('an older format', () => {
     expect(JSON.parse(readFileSync(`${path}.format-2`, 'utf8'))).toMatchObject({ format: 2, writes: 7 });
   });
 
+  test('that knew failure domains keeps them; which instances it planned is not made up', async () => {
+    const path = freshPath();
+    const { nodes, ...record } = deployment('d-1');
+    const plain = nodes.map(({ instanceId: _none, ...node }) => node);
+    const text = JSON.stringify({ ...old(), format: 3, writes: 7, deployments: [{ ...record, nodes: plain }] });
+    writeFileSync(path, text);
+    const store = await open(path);
+    expect(store.read().deployments[0]).toEqual({
+      ...record,
+      nodes: nodes.map((node) => ({ ...node, instanceId: null })),
+    });
+    expect(store.read().deployments[0]?.nodes[0]?.failureDomain).toBe('r1');
+    await store.update((draft) => draft.locks.push(lock('l-2')));
+    await store.close();
+    expect(json(path)).toMatchObject({ format: 4, writes: 8 });
+    expect(readFileSync(`${path}.format-3`, 'utf8')).toBe(text);
+  });
+
   test.each([
     ['locks', { locks: 'none' }],
     ['deployments', { deployments: null }],

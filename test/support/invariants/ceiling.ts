@@ -30,7 +30,7 @@ export class UnavailabilityCeiling implements Invariant {
       const gone = this.#gone.get(member.uuid);
       const unknown = member.uuid !== after.uuid && gone !== undefined && !gone.ours && gone.at >= knownAt;
       // An application that names nobody is asked of each one that is out, until it says that it serves: a lie is its last word.
-      const isLiedAbout = options.namesNobody === true && blamed.has(member.uuid, ['member'], gone?.at);
+      const isLiedAbout = options.namesNobody === true && blamed.has(member.uuid, ['lie'], gone?.at);
       return !serves(member) && !unknown && !isLiedAbout;
     });
     // Of whom nobody knows where he is, he may be in this very place.

@@ -1,5 +1,6 @@
 import type { DeepReadonly, StoreState } from '../../../src/store/types.ts';
 import type { Invariant, Watched } from './invariant.ts';
+import { markerIn } from './knowledge.ts';
 
 /** What the disk said of a deployment. */
 interface Known {
@@ -23,9 +24,19 @@ export class SameNodes implements Invariant {
   readonly name = 'same nodes after a kill';
   readonly #world: Watched;
   #known = new Map<string, Known>();
+  /** By deployment: all nodes that have ever borne its mark. */
+  readonly #marked = new Map<string, Set<string>>();
 
   constructor(world: Watched) {
     this.#world = world;
+  }
+
+  changed({ kind, uuid, after }: Parameters<NonNullable<Invariant['changed']>>[0]): void {
+    if (kind !== 'node.marker' && kind !== 'node.created') return;
+    const mark = markerIn((after?.['extra'] as Record<string, unknown> | undefined)?.['ephyra']);
+    if (mark === null || mark === 'invalid') return;
+    const marked = this.#marked.get(mark.deployment) ?? new Set();
+    this.#marked.set(mark.deployment, marked.add(uuid));
   }
 
   stored({ deployments }: DeepReadonly<StoreState>): void {
@@ -38,24 +49,23 @@ export class SameNodes implements Invariant {
         asked: state === 'found',
       };
       const before = this.#known.get(id);
-      if (before !== undefined && !follows(before, now)) {
+      if (before !== undefined && !this.#follows(id, before, now)) {
         this.#world.violate(this.name, `${id} was "${inWords(before)}" and is "${inWords(now)}"`);
       }
       all.set(id, now);
     }
     this.#known = all;
   }
-}
 
-function follows(before: Known, now: Known): boolean {
-  if (before.course !== now.course) return false;
-  const keeps = isPartOf(before.fleet, now.fleet);
-  const adds = !isPartOf(now.fleet, before.fleet);
-  if (!now.rebuilt) return keeps && !adds;
-  return before.rebuilt ? keeps && (!adds || now.asked) : !adds;
+  #follows(id: string, before: Known, now: Known): boolean {
+    if (before.course !== now.course) return false;
+    const keeps = [...before.fleet].every((node) => now.fleet.has(node));
+    const added = [...now.fleet].filter((node) => !before.fleet.has(node));
+    if (!now.rebuilt) return keeps && added.length === 0;
+    if (!before.rebuilt) return added.length === 0;
+    const isMarked = (node: string) => this.#marked.get(id)?.has(node.split(' ')[0] ?? '') === true;
+    return keeps && (added.length === 0 || (now.asked && added.every(isMarked)));
+  }
 }
-
-const isPartOf = (some: ReadonlySet<string>, all: ReadonlySet<string>): boolean =>
-  [...some].every((one) => all.has(one));
 
 const inWords = ({ course, fleet }: Known): string => `${course}: ${[...fleet].sort().join(', ')}`;

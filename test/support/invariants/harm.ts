@@ -20,7 +20,7 @@ export class NoHarm implements Invariant {
     if (!before.up && after.up) this.#since.set(after.uuid, this.#world.time.now());
     if (!before.up || after.up) return;
     if (before.state !== 'in' && before.state !== 'draining') return;
-    if (this.#world.blamed.has(before.uuid, ['machine', 'member', 'late'], this.#since.get(before.uuid))) return;
+    if (this.#world.blamed.has(before.uuid, ['machine', 'member', 'lie', 'late'], this.#since.get(before.uuid))) return;
     this.#world.violate(this.name, `the machine of ${before.name} has stopped while it was ${before.state}`);
   }
 }

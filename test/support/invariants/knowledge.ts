@@ -187,12 +187,12 @@ function page<T>(
   const { id, sentAt } = call;
   // Two lists may be read at the same time; which page belongs to which, only the marker tells. The newest: one that
   // has been given up in its middle waits for ever.
-  const pages = begun.get(`${key} ${markerOf(query)}`)?.pop() ?? { id, sentAt, entries: new Map<string, T>() };
+  const waiting = begun.get(`${key} ${markerOf(query)}`)?.sort((a, b) => a.sentAt - b.sentAt);
+  const pages = waiting?.pop() ?? { id, sentAt, entries: new Map<string, T>() };
   for (const [uuid, entry] of entries) pages.entries.set(uuid, entry);
   const marker = typeof next === 'string' ? markerOf(next) : null;
   if (marker !== null) {
-    const waiting = begun.get(`${key} ${marker}`) ?? [];
-    begun.set(`${key} ${marker}`, [...waiting, pages]);
+    begun.set(`${key} ${marker}`, [...(begun.get(`${key} ${marker}`) ?? []), pages]);
     return;
   }
   const last = whole.get(key);

@@ -163,8 +163,8 @@ export class RolesWhole implements Invariant {
   #isTakenOut(uuid: string): boolean {
     const { blamed } = this.#world;
     const spell = this.#served.get(uuid) ?? { from: ALWAYS, to: this.#world.time.now(), own: false };
-    if (blamed.has(uuid, ['member'], spell.to)) return true;
-    return !spell.own && blamed.has(uuid, ['machine', 'member'], spell.from, spell.to);
+    if (blamed.has(uuid, ['member', 'lie'], spell.to)) return true;
+    return !spell.own && blamed.has(uuid, ['machine', 'member', 'lie'], spell.from, spell.to);
   }
 
   #runs(at: string, uuid: string): boolean {

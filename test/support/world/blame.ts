@@ -1,9 +1,9 @@
 /**
- * What people or bad luck did to a node. `machine`: it stops. `member`: the application is told by somebody else, or tells what
- * is not so. `mark`: it bears another mark, or none. `late`: a request that nobody knows of any more has arrived. `other`: it
+ * What people or bad luck did to a node. `machine`: it stops. `member`: the application is told by somebody else. `lie`: it tells
+ * what is not so. `mark`: it bears another mark, or none. `late`: a request that nobody knows of any more has arrived. `other`: it
  * may keep Ephyra from going on, and takes nothing away.
  */
-export type Deed = 'machine' | 'member' | 'mark' | 'late' | 'other';
+export type Deed = 'machine' | 'member' | 'lie' | 'mark' | 'late' | 'other';
 
 interface Done {
   readonly deed: Deed;

@@ -95,7 +95,7 @@ const isAsking = (world: World): boolean => world.process !== null && world.reco
  */
 async function letGoOn(world: World): Promise<void> {
   const answer = await world.ask((ephyra) => ephyra.approve({ by: BOB }));
-  if (answer?.ok === false && answer.refusal.message.includes('failure budget')) {
+  if (answer?.ok === false && answer.refusal.code === 'over_budget') {
     await world.ask((ephyra) => ephyra.abort({ by: BOB }));
   }
   if (isAsking(world)) await world.pass(10_000);

@@ -1,4 +1,5 @@
 import { emptyState, isEnded } from '../../../src/store/state.ts';
+import type { DeepReadonly, StoreState } from '../../../src/store/types.ts';
 import { UnavailabilityCeiling } from '../invariants/ceiling.ts';
 import { SameNodes } from '../invariants/continuity.ts';
 import { OneDeployment, OneWriter } from '../invariants/exclusive.ts';
@@ -73,6 +74,7 @@ export function twins(
             seenBy(
               () => world,
               () => atWork(ephyras),
+              () => allDisks(ephyras),
             ),
           ),
         ),
@@ -85,6 +87,7 @@ export function twins(
       ...host,
       stoppable: true,
       stored: (state) => {
+        listen(ephyra, state, world.time.now());
         for (const one of own()) one.stored?.(state);
         host.stored?.(state);
       },
@@ -108,12 +111,36 @@ export function twins(
 /** A deployment that one of them has found by its marks may have ended there, and go on where it began. */
 const marksOnly = (one: OneDeployment): Invariant => ({ name: one.name, changed: (event) => one.changed(event) });
 
+/** What is on the disks of all of them: first what has not ended on one of them, whatever another says. */
+function allDisks(ephyras: readonly Installation[]): DeepReadonly<StoreState> {
+  const deployments = ephyras.flatMap(({ disk }) => disk.deployments);
+  return {
+    ...emptyState(),
+    deployments: [...deployments.filter((one) => !isEnded(one)), ...deployments.filter(isEnded)],
+  };
+}
+
+/** By Ephyra and node: where its disk has it, and since when. */
+const SAID = new WeakMap<Installation, Map<string, { readonly place: string; readonly at: number }>>();
+
+function listen(ephyra: Installation, { deployments }: DeepReadonly<StoreState>, now: number): void {
+  const said = SAID.get(ephyra) ?? new Map();
+  SAID.set(ephyra, said);
+  for (const { uuid, place } of deployments.flatMap(({ results }) => results)) {
+    if (said.get(uuid)?.place !== place) said.set(uuid, { place, at: now });
+  }
+}
+
 /** The one that has a deployment which has not ended; else the first. */
 const atWork = (ephyras: readonly Installation[]): Installation | undefined =>
   ephyras.find(({ record }) => record !== undefined && !isEnded(record)) ?? ephyras[0];
 
 /** The world with the disk of one of its Ephyras. */
-function seenBy(world: () => World, ephyra: () => Installation | undefined): Watched {
+function seenBy(
+  world: () => World,
+  ephyra: () => Installation | undefined,
+  disk = (): DeepReadonly<StoreState> => ephyra()?.disk ?? emptyState(),
+): Watched {
   return {
     get planes() {
       return world().planes;
@@ -143,14 +170,16 @@ function seenBy(world: () => World, ephyra: () => Installation | undefined): Wat
     plane: (name) => world().plane(name),
     violate: (name, what) => world().violate(name, `${ephyra()?.host ?? 'nobody'}: ${what}`),
     get disk() {
-      return ephyra()?.disk ?? emptyState();
+      return disk();
     },
     get record() {
       return ephyra()?.record;
     },
     isOthers: (uuid) => {
+      const own = ephyra();
       const last = world().writes.findLast(({ node }) => node === uuid);
-      return last !== undefined && ephyra()?.processes.includes(last.process) === false;
+      if (own === undefined || last === undefined || own.processes.includes(last.process)) return false;
+      return last.sentAt > (SAID.get(own)?.get(uuid)?.at ?? Number.NEGATIVE_INFINITY);
     },
   };
 }
