@@ -107,8 +107,9 @@ function serve(move: Move, there: NodeFacts, instance: InstanceFacts, memory: Me
       basis: bothNodes(move),
     });
   }
-  // Verifying takes its time: whose mark it is that is taken off is looked at again.
-  return act('verify', { name: 'letGo', at: move.to, evidence: [nodesAt(move.to)] });
+  // Verifying takes its time: whose mark it is that is taken off is looked at again, and whether a copy has been left where it
+  // came from. A list that was behind when it turned did not show it, and after this nobody looks for it.
+  return act('verify', { name: 'letGo', at: move.to, evidence: bothNodes(move) });
 }
 
 function bootInstance(

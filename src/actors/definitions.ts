@@ -191,7 +191,7 @@ export class Definitions {
       this.of(move.uuid, move.to, notBefore, original ?? undefined),
       again ? this.#cloud(move.from).ironic.listPorts({ node: move.uuid }) : (original?.ports ?? []),
     ]);
-    if (original === null || copy === null) throw new Error(`${move.name} is not in both any more`);
+    if (original === null || copy === null) throw goneMeanwhile(move, original === null ? move.from : move.to);
     refuseBusy(original, move);
     if (copy.node.provision_state !== 'enroll') throw contradicts(copy, move, move.to);
     refuseUnmarked(copy, move, move.to);
@@ -264,6 +264,14 @@ function refuseUnmarked({ node }: Definition, move: Move, at: ControlPlaneName):
 }
 
 const AT_REST: ReadonlySet<string> = new Set(['available', 'manageable', 'enroll']);
+
+function goneMeanwhile({ name, from, to }: Move, at: ControlPlaneName): Failure {
+  return new Failure({
+    reason: 'evidence_stale',
+    next: 'retry',
+    message: `${name} was in ${from} and ${to} a moment ago, and ${at} does not show it any more: it has been deleted there, or what ${at} shows is behind.`,
+  });
+}
 
 function contradicts({ node }: Definition, move: Move, at: ControlPlaneName): Failure {
   const instance = node.instance_uuid ? ` with instance ${node.instance_uuid}` : '';

@@ -28,9 +28,9 @@ export const LATELY_MS = 120_000;
 
 /**
  * What our own last write has shown of a node in one control plane. `there`: it is, whether with our mark or not; `perhaps`:
- * it was created and nobody has said whether it is there now.
+ * it was created and nobody has said whether it is there now; `perhaps marked`: so was the mark.
  */
-export type Shown = 'gone' | 'there' | 'marked' | 'perhaps';
+export type Shown = 'gone' | 'there' | 'marked' | 'perhaps' | 'perhaps marked';
 
 interface Remembered {
   readonly as: Shown;
@@ -137,12 +137,12 @@ export class NodeSession {
   }
 
   /**
-   * What an action that creates the node has learned before its end, which may be a failure. The result takes it back: what
-   * was known before is known again.
+   * What an action that creates the node or its mark has learned before its end, which may be a failure. The result takes it
+   * back: what was known before is known again.
    */
   shows(at: ControlPlaneName, as: Shown): () => void {
     const before = this.#shown.get(at);
-    this.#shown.set(at, { at: this.#clock.elapsed(), as, inert: true });
+    this.#shown.set(at, { at: this.#clock.elapsed(), as, inert: as !== 'perhaps marked' });
     return () => {
       if (before === undefined) this.#shown.delete(at);
       else this.#shown.set(at, before);
@@ -302,6 +302,8 @@ export class NodeSession {
     if (fact.is === 'unlooked' || shown === undefined || !this.#isLately(shown.at)) return fact;
     // On its way there it is simply created again, which shows what is there. On its way back nobody would look for it.
     if (shown.as === 'perhaps' && at === move.to) return fact;
+    // So is a mark set once more; and on the way back a node without one has come home.
+    if (shown.as === 'perhaps marked' && at === move.from) return fact;
     const why = contradiction(shown, fact);
     return why === null ? fact : { is: 'unknown', why, at: fact.at };
   }
@@ -329,6 +331,8 @@ function contradiction({ as, inert }: Remembered, listed: Seen<NodeFacts>): stri
   if (listed.is !== 'present') return null;
   const { marker, provisionState } = listed.value;
   if (as === 'marked' && marker === null) return 'its list does not show the mark that it has shown a moment ago';
+  if (as === 'perhaps marked' && marker === null)
+    return 'nobody has said whether a mark that was sent a moment ago is on it';
   // What ran there before has had the same uuid, and perhaps the same mark.
   if (inert && provisionState !== 'enroll')
     return 'its list shows the node as it was before it was created anew a moment ago';

@@ -80,9 +80,10 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the mark is taken off without a look whose it is',
     file: 'machines/decide/arrive.ts',
-    find: "{ name: 'letGo', at: move.to, evidence: [nodesAt(move.to)] }",
+    find: "{ name: 'letGo', at: move.to, evidence: bothNodes(move) }",
     replace: "{ name: 'letGo', at: move.to, evidence: [] }",
     foundBy: [FOREIGN],
+    hint: 2_408,
   },
   {
     name: 'an unfinished copy is good enough to unenroll the original',

@@ -32,16 +32,36 @@ const PLAIN = {
   rivals: [],
 } as const satisfies Scenario;
 
-/** Deployments whose writes are collided with. */
-const STORIES: readonly Scenario[] = [
-  PLAIN,
-  { ...PLAIN, wishes: [{ key: 'first', abortAfter: 2 }] },
+const once = { ...PLAIN.options.deployment, nodeAttempts: 1 };
+
+/** Deployments whose writes are collided with, and what is done to the node that is written to. */
+const STORIES: readonly {
+  readonly story: Scenario;
+  readonly meddlings: (node: number, at: string) => readonly Meddling[];
+}[] = [
+  { story: PLAIN, meddlings: deedsOn },
+  { story: { ...PLAIN, wishes: [{ key: 'first', abortAfter: 2 }] }, meddlings: deedsOn },
   {
-    ...PLAIN,
-    options: { ...PLAIN.options, deployment: { ...PLAIN.options.deployment, nodeAttempts: 1 } },
-    faults: [
-      { atMs: 0, plane: 'cp2', rule: { match: { node: nodeName(2) }, times: 0, effect: { kind: 'deploy-fails' } } },
-    ],
+    story: {
+      ...PLAIN,
+      options: { ...PLAIN.options, deployment: once },
+      faults: [
+        { atMs: 0, plane: 'cp2', rule: { match: { node: nodeName(2) }, times: 0, effect: { kind: 'deploy-fails' } } },
+      ],
+    },
+    meddlings: deedsOn,
+  },
+  // What fails turns back at once, by lists that do not show yet what it has done.
+  {
+    story: {
+      ...PLAIN,
+      options: {
+        ...PLAIN.options,
+        history: true,
+        deployment: { ...once, retries: { attempts: 1, backoffMs: 1_000, maxBackoffMs: 1_000 } },
+      },
+    },
+    meddlings: () => ['cp1', 'cp2'].map((at) => ({ do: 'replica behind', at, ms: 25_000, forMs: 60_000 })),
   },
 ];
 
@@ -80,26 +100,28 @@ const OFFSETS = [-500, 1_000, 6_000] as const;
 const offsetsOf = (fate: Fate): readonly number[] =>
   fate.do === 'application unhealthy' ? [...OFFSETS, 50_000] : OFFSETS;
 
-const meddlings = (node: number, at: string): readonly Meddling[] => [
-  { do: 'maintenance', node, at, forMs: 60_000 },
-  { do: 'delete instance', node },
-  { do: 'stop instance', node },
-  { do: 'foreign mark', node },
-  { do: 'newer epoch', node },
-  { do: 'remove mark', node },
-  { do: 'edit definition', node },
-  { do: 'hold lock', node, forMs: 20_000 },
-  { do: 'protect', node },
-  { do: 'crash machine', node },
-  { do: 'boot on node', node },
-  { do: 'replace instance', node },
-  { do: 'application silent', forMs: 20_000 },
-  { do: 'application unhealthy', forMs: 20_000 },
-  { do: 'restart service', at, service: 'ironic', forMs: 3_000 },
-  { do: 'restart service', at, service: 'nova', forMs: 3_000 },
-  { do: 'abort' },
-  { do: 'stop' },
-];
+function deedsOn(node: number, at: string): readonly Meddling[] {
+  return [
+    { do: 'maintenance', node, at, forMs: 60_000 },
+    { do: 'delete instance', node },
+    { do: 'stop instance', node },
+    { do: 'foreign mark', node },
+    { do: 'newer epoch', node },
+    { do: 'remove mark', node },
+    { do: 'edit definition', node },
+    { do: 'hold lock', node, forMs: 20_000 },
+    { do: 'protect', node },
+    { do: 'crash machine', node },
+    { do: 'boot on node', node },
+    { do: 'replace instance', node },
+    { do: 'application silent', forMs: 20_000 },
+    { do: 'application unhealthy', forMs: 20_000 },
+    { do: 'restart service', at, service: 'ironic', forMs: 3_000 },
+    { do: 'restart service', at, service: 'nova', forMs: 3_000 },
+    { do: 'abort' },
+    { do: 'stop' },
+  ];
+}
 
 /** A write of a story: when it leaves, from the beginning of the world, and at which points its process can be killed. */
 interface Collided {
@@ -121,6 +143,8 @@ async function writesOf(story: Scenario): Promise<Collided[]> {
       return false;
     },
   });
+  // As it is played: what was a minute ago is known when it begins.
+  if (story.options.history === true) await world.pass(90_000);
   const beganAt = world.time.now();
   for (const { plane, rule } of story.faults) world.plane(plane).faults.add(rule);
   await world.start();
@@ -171,7 +195,7 @@ function collision(
 /** All of them, always in the same order, which mixes them: any part of them has something of everything. */
 export async function collisions(): Promise<Scenario[]> {
   const all: Scenario[] = [];
-  for (const story of STORIES) {
+  for (const { story, meddlings } of STORIES) {
     for (const write of await writesOf(story)) {
       for (const fate of FATES) {
         for (const what of meddlings(write.node, write.call.at)) {

@@ -38,7 +38,8 @@ export const copyDefinition: Perform = async ({ move, to, shows, due }, deps) =>
   }
   const copy = await deps.definitions.of(move.uuid, move.to, deps.clock.now(), original);
   if (copy === null) return undefined;
-  await createParts(ironic, original, copy);
+  // What takes a part is there, whatever the next list shows.
+  if (await createParts(ironic, original, copy)) shows('there');
   const left = (await deps.definitions.differences(move, deps.clock.now() - FRESH_MS)) ?? [];
   if (left.length > 0) {
     throw new Failure({
@@ -85,26 +86,35 @@ async function createNode(
   }
 }
 
+/** Whether anything was missing. */
 async function createParts(
   ironic: Ironic,
   original: Definition,
   there: Pick<Definition, 'ports' | 'portgroups' | 'traits'>,
-): Promise<void> {
+): Promise<boolean> {
+  let wrote = false;
   // Portgroups first: ports name them, and both keep their uuids.
   for (const group of original.portgroups) {
     if (there.portgroups.some((other) => other.uuid === group.uuid)) continue;
     await create(() => ironic.createPortgroup(portgroupCreateBody(group)));
+    wrote = true;
   }
   for (const port of original.ports) {
     if (there.ports.some((other) => other.uuid === port.uuid)) continue;
     await create(() => ironic.createPort(portCreateBody(port)));
+    wrote = true;
   }
   for (const call of afterCreateCalls(original)) {
     if (call.call === 'setTraits' && !sameSet(call.traits, there.traits)) {
       await ironic.setTraits(original.node.uuid, call.traits);
+      wrote = true;
     }
-    if (call.call === 'setTargetRaidConfig') await ironic.setTargetRaidConfig(original.node.uuid, call.config);
+    if (call.call === 'setTargetRaidConfig') {
+      await ironic.setTargetRaidConfig(original.node.uuid, call.config);
+      wrote = true;
+    }
   }
+  return wrote;
 }
 
 /** A duplicate is what a repeated create meets: the comparison that follows tells whether it is ours. */

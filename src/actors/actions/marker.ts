@@ -8,7 +8,7 @@ import type { Perform } from './deps.ts';
 import { cloudAt } from './deps.ts';
 
 /** Claims the node: the first write, and from then on the record of whose move this is and of what ran here. */
-export const stamp: Perform = async ({ action, move, from, due }, deps) => {
+export const stamp: Perform = async ({ action, move, from, due, shows }, deps) => {
   const instance = from.instances.find(({ id }) => id === action.instanceId);
   const home = instance !== undefined && bootedByUs(instance, move) ? ranBefore(instance) : null;
   const marker: Marker = {
@@ -22,7 +22,13 @@ export const stamp: Perform = async ({ action, move, from, due }, deps) => {
     ...(home === null ? {} : { home }),
   };
   const claim = { op: 'add', path: `/extra/${MARKER_KEY}`, value: marker } as const;
-  const patched = await cloudAt(deps, action.at).ironic.patchNode(move.uuid, [claim], { due });
+  const takeBack = shows('perhaps marked');
+  const patched = await cloudAt(deps, action.at)
+    .ironic.patchNode(move.uuid, [claim], { due })
+    .catch((error: unknown) => {
+      if (!(error instanceof OpenStackError && error.maybeDone)) takeBack();
+      throw error;
+    });
   const facts = toNodeFacts(patched);
   const read = facts.marker;
   if (read === null || read === 'invalid' || read.deployment !== move.deployment) {
