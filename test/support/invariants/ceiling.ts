@@ -30,8 +30,9 @@ export class UnavailabilityCeiling implements Invariant {
       const gone = this.#gone.get(member.uuid);
       const unknown = member.uuid !== after.uuid && gone !== undefined && !gone.ours && gone.at >= knownAt;
       // An application that names nobody is asked of each one that is out, until it says that it serves: a lie is its last word.
-      const isLiedAbout = options.namesNobody === true && blamed.has(member.uuid, ['lie'], gone?.at);
-      return !serves(member) && !unknown && !isLiedAbout;
+      // And whoever takes its mark off by hand says that it has been let go of.
+      const isTakenForServing = options.namesNobody === true && blamed.has(member.uuid, ['lie', 'mark'], gone?.at);
+      return !serves(member) && !unknown && !isTakenForServing;
     });
     // Of whom nobody knows where he is, he may be in this very place.
     const sameAs = (of: ReadonlyMap<string, string>) =>
