@@ -152,6 +152,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'if (move.to === move.source || (running && isOurs)) return',
     replace: 'if (move.to === move.source || isOurs) return',
     foundBy: [ROLES],
+    hint: 940,
     collides: true,
   },
   // --- actors
@@ -466,7 +467,8 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'shows: (as) => session.shows(action.at, as),',
     replace: 'shows: () => () => undefined,',
     foundBy: [ROLES],
-    hint: 1_795_416_789,
+    hint: 891,
+    collides: true,
   },
   {
     name: 'how old evidence is, is told by a clock that is set',
