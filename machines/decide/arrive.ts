@@ -43,15 +43,17 @@ export function arrive(seen: Observation, move: Move, to: SideObservation, there
 
   if (there.marker === null) {
     // Unmarked: we let go of it, or never had it. At home that is all there is to know.
-    if (move.to === move.source && memory.removed === true) return markGone('verify', there, move.to);
     const isOurs = instance !== undefined && bootedByUs(instance, move);
+    // Taken out of the application and not asked back into it: that was not we.
+    const isLost = memory.removed === true && (move.to === move.source || (running && isOurs));
+    if (isLost) return markGone('verify', there, move.to);
     if (move.to === move.source || (running && isOurs)) return { kind: 'done' };
     if (instance !== undefined && !isOurs) return foreignInstance('verify', instance, there, move.to, move);
     if (instance !== undefined && (transitional(there) || !atRest(instance) || instance.status === 'REBOOT')) {
       const why = `instance ${instance.name} is ${instance.status}, and its node bears no mark`;
       return wait('boot', why, nodesAt(move.to), instancesAt(move.to));
     }
-    if (instance !== undefined) return unmarkedBoot(instance, there, move);
+    if (instance !== undefined) return unlessOutdated(to, move.to) ?? unmarkedBoot(instance, there, move);
     return foreign('verify', there, move.to, `it is not marked for ${move.deployment}`);
   }
   if (there.maintenance) return wait(null, maintenanceReason(there, move.to), nodesAt(move.to));

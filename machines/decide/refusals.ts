@@ -84,7 +84,7 @@ export function unmarkedBoot(instance: InstanceFacts, node: NodeFacts, move: Mov
     'node_foreign',
     'ask',
     `${nameOf(node)} in ${move.to} is not touched: it bears no mark, and instance ${instance.name}, which ${move.deployment} booted there, is ${instance.status}.`,
-    `To leave it there: openstack server start ${instance.id}, and take the node into the application by hand. To bring it back: /ephyra abort ${move.deployment}`,
+    `To leave it there: bring ${instance.id} to ACTIVE, and take the node into the application by hand. To bring it back, once the deployment has ended: /ephyra abort ${move.deployment}`,
   );
 }
 

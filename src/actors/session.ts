@@ -142,7 +142,8 @@ export class NodeSession {
    */
   shows(at: ControlPlaneName, as: Shown): () => void {
     const before = this.#shown.get(at);
-    this.#shown.set(at, { at: this.#clock.elapsed(), as, inert: as !== 'perhaps marked' });
+    const known = as === 'there' && before?.as === 'marked' ? before.as : as;
+    this.#shown.set(at, { at: this.#clock.elapsed(), as: known, inert: as !== 'perhaps marked' });
     return () => {
       if (before === undefined) this.#shown.delete(at);
       else this.#shown.set(at, before);
@@ -303,7 +304,7 @@ export class NodeSession {
     // On its way there it is simply created again, which shows what is there. On its way back nobody would look for it.
     if (shown.as === 'perhaps' && at === move.to) return fact;
     // So is a mark set once more; and on the way back a node without one has come home.
-    if (shown.as === 'perhaps marked' && at === move.from) return fact;
+    if (shown.as === 'perhaps marked' && at === move.from && fact.is === 'present') return fact;
     const why = contradiction(shown, fact);
     return why === null ? fact : { is: 'unknown', why, at: fact.at };
   }

@@ -131,8 +131,9 @@ function placeOf(
     if (abort) return result === undefined || result.place === 'back' || result.place === 'waiting' ? 'back' : underWay;
     // One that failed for the last time and came home unseen, e.g. in the instant of a kill, is not moved once more.
     const isSpent = result !== undefined && result.failure !== null && triesOf('waiting', result) >= nodeAttempts;
-    // Of one that was put together from its marks nothing is claimed anew: whose mark is gone at home, another Ephyra has brought home.
-    const isBrought = isRebuilt(record) && result?.place === 'moving';
+    // Of one that was put together from its marks, another Ephyra has brought home whoever was away and is there without a mark.
+    const wasAway = result?.place === 'moved' || (result?.place === 'moving' && result.failure === null);
+    const isBrought = isRebuilt(record) && wasAway;
     return result?.place === 'back' || isSpent || isBrought ? 'back' : 'waiting';
   }
   // In neither, or unmarked in both: the node machine looks closer and says so.

@@ -163,9 +163,11 @@ export function refuseApproval(
 
 /** What is approved goes on: not what the first look would turn round. */
 function refuseOverBudget(record: DeepReadonly<StoredDeployment>, failureBudget: number): void {
-  // One that is stuck is tried again, by whoever approves that it goes on.
-  const triesOf = ({ place, attempts, failure }: DeepReadonly<StoredResult>) =>
-    failuresOf({ place: place === 'stuck' ? 'moving' : place, tries: attempts, failure });
+  // One that is stuck is tried again; the try of one that goes home for a failure has failed.
+  const restsAt = ({ place, failure }: DeepReadonly<StoredResult>) =>
+    place === 'stuck' ? 'moving' : place === 'going_back' && failure !== null ? 'back' : place;
+  const triesOf = (result: DeepReadonly<StoredResult>) =>
+    failuresOf({ place: restsAt(result), tries: result.attempts, failure: result.failure });
   const failures = record.results.reduce((sum, result) => sum + triesOf(result), 0);
   if (failures <= failureBudget) return;
   throw new Refused(

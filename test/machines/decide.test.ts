@@ -587,10 +587,21 @@ describe('decide along the way', () => {
             reason: 'node_foreign',
             next: 'ask',
             message: expect.stringContaining('it bears no mark, and instance worker-01'),
-            remedy: expect.stringMatching(/server start i-2.*\/ephyra abort d-1/),
+            remedy: expect.stringMatching(/bring i-2 to ACTIVE.*\/ephyra abort d-1/),
           },
         });
       }
+    });
+
+    it('is lost where it is ours and runs without a mark before it was asked back into the application', () => {
+      const there = side({
+        node: present(node({ marker: null, instanceUuid: 'i-2' })),
+        instances: present([instance({ id: 'i-2', ...BOOTED })]),
+      });
+      expect(decide(observation(side(), there), FORWARD)).toEqual({ kind: 'done' });
+      expect(decide(observation(side(), there), FORWARD, { removed: true })).toMatchObject({
+        failure: { reason: 'node_foreign', next: 'ask', message: expect.stringContaining('has lost its mark') },
+      });
     });
 
     it('is told on an unmarked node in the target, too', () => {

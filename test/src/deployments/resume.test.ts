@@ -123,7 +123,10 @@ describe('after a start, a node', () => {
     const rebuilt = { requestedBy: SYSTEM, results: [result('moving')] };
     expect(first(HOME, rebuilt).place).toBe('back');
     expect(first(HOME, { results: [result('moving')] }).place).toBe('waiting');
+    expect(first(HOME, { ...rebuilt, results: [result('moved')] }).place).toBe('back');
     // Its own tries are.
+    const second = { ...rebuilt, results: [result('moving', { attempts: 2, failure: FAILURE })] };
+    expect(first(HOME, second)).toMatchObject({ place: 'waiting', tries: 1 });
     expect(first(HOME, { ...rebuilt, results: [result('waiting', { failure: FAILURE })] }).place).toBe('waiting');
   });
 

@@ -153,13 +153,13 @@ describe('an approval', () => {
       })),
     });
     expect(approve(found('back', 1))).toBeNull();
-    // One that is stuck, or on its way, is gone on with: the try under way has not failed.
-    for (const place of ['stuck', 'going_back', 'moving'] as const) {
+    // One that is stuck, or on its way there, is gone on with: the try under way has not failed.
+    for (const place of ['stuck', 'moving'] as const) {
       expect(approve(found(place, 1, 1))).toBeNull();
       expect(approve(found(place, 2))).toBeNull();
       expect(approve(found(place, 3))).toMatchObject({ code: 'over_budget' });
     }
-    for (const spent of [found('back', 2), found('back', 1, 1), found('waiting', 2)]) {
+    for (const spent of [found('back', 2), found('back', 1, 1), found('waiting', 2), found('going_back', 2)]) {
       expect(approve(spent)).toMatchObject({
         code: 'over_budget',
         message: expect.stringContaining('have failed 2 times, with a failure budget of 1'),
