@@ -29,7 +29,9 @@ function markOn({ meddler, world, uuid }: Pick<Scene<Meddling>, 'meddler' | 'wor
   const there = at === null ? undefined : world.mirror(at).instanceOn(uuid);
   const unsaid = { flavor: null, image: null, networks: [], keyName: null, configDrive: false, metadata: {} };
   const instance = there === undefined ? null : { at, id: there.id, name: there.name, ...unsaid, addresses: [] };
-  return { v: 1, deployment, epoch: 1, source: 'cp1', target: 'cp2', role: 'hadoop-worker', instance };
+  // A mark with a wrong role is believed like the right one: nobody could tell.
+  const role = world.roles.get(uuid) ?? 'hadoop-worker';
+  return { v: 1, deployment, epoch: 1, source: 'cp1', target: 'cp2', role, instance };
 }
 
 /** Now, or the next time that Placement has it free: whoever is quicker has it. */
