@@ -44,10 +44,10 @@ export function arrive(seen: Observation, move: Move, to: SideObservation, there
   if (there.marker === null) {
     // Unmarked: we let go of it, or never had it. At home that is all there is to know.
     const isOurs = instance !== undefined && bootedByUs(instance, move);
-    // Taken out of the application and not asked back into it: that was not we.
-    const isLost = memory.removed === true && (move.to === move.source || (running && isOurs));
-    if (isLost) return markGone('verify', there, move.to);
-    if (move.to === move.source || (running && isOurs)) return { kind: 'done' };
+    if (move.to === move.source || (running && isOurs)) {
+      // Taken out of the application and not asked back into it: that was not we.
+      return memory.removed === true ? markGone('verify', there, move.to) : { kind: 'done' };
+    }
     if (instance !== undefined && !isOurs) return foreignInstance('verify', instance, there, move.to, move);
     if (instance !== undefined && (transitional(there) || !atRest(instance) || instance.status === 'REBOOT')) {
       const why = `instance ${instance.name} is ${instance.status}, and its node bears no mark`;

@@ -1,4 +1,11 @@
-import type { ControlPlaneName, DeploymentId, Marker, NodeFacts, NodeUuid } from '../../machines/domain.ts';
+import type {
+  ControlPlaneName,
+  DeploymentId,
+  InstanceFacts,
+  Marker,
+  NodeFacts,
+  NodeUuid,
+} from '../../machines/domain.ts';
 import { METADATA } from '../../machines/domain.ts';
 import type { InstanceIndex } from '../actors/survey.ts';
 
@@ -144,6 +151,12 @@ function oddMark(node: NodeFacts, at: ControlPlaneName, why: string): OddMark {
   };
 }
 
+/** What a deployment has booted on a node there. */
+const bootedOn = (pair: PairSight, at: ControlPlaneName, node: NodeFacts, id: DeploymentId): readonly InstanceFacts[] =>
+  (pair.get(at)?.instances.on(node.uuid, node.instanceUuid) ?? []).filter(
+    ({ metadata }) => metadata[METADATA.deployment] === id,
+  );
+
 /** Nodes that only `at` has, unmarked, with an instance that the deployment booted there. */
 export function bootedAt(pair: PairSight, at: ControlPlaneName, id: DeploymentId): NodeFacts[] {
   const here = pair.get(at);
@@ -153,19 +166,16 @@ export function bootedAt(pair: PairSight, at: ControlPlaneName, id: DeploymentId
     (node) =>
       node.marker === null &&
       !elsewhere.some(([, { nodes }]) => nodes.has(node.uuid)) &&
-      here.instances.on(node.uuid, node.instanceUuid).some(({ metadata }) => metadata[METADATA.deployment] === id),
+      bootedOn(pair, at, node, id).length > 0,
   );
 }
 
 /** Whether what a deployment booted on a node there runs. */
 export const runsAt = (pair: PairSight, at: ControlPlaneName, node: NodeFacts, id: DeploymentId): boolean =>
-  (pair.get(at)?.instances.on(node.uuid, node.instanceUuid) ?? []).some(
-    ({ metadata, status }) => metadata[METADATA.deployment] === id && status === 'ACTIVE',
-  );
+  bootedOn(pair, at, node, id).some(({ status }) => status === 'ACTIVE');
 
 /** The role that an arrived node's instance says it has; null when it says none. */
 export function roleOf(pair: PairSight, at: ControlPlaneName, node: NodeFacts, id: DeploymentId): string | null {
-  const there = pair.get(at)?.instances.on(node.uuid, node.instanceUuid) ?? [];
-  const role = there.find(({ metadata }) => metadata[METADATA.deployment] === id)?.metadata[METADATA.role];
+  const role = bootedOn(pair, at, node, id)[0]?.metadata[METADATA.role];
   return role === undefined || role === '' ? null : role;
 }

@@ -149,8 +149,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'what was booted in the target has arrived, running or not',
     file: 'machines/decide/arrive.ts',
-    find: 'if (move.to === move.source || (running && isOurs)) return',
-    replace: 'if (move.to === move.source || isOurs) return',
+    find: 'if (move.to === move.source || (running && isOurs)) {',
+    replace: 'if (move.to === move.source || isOurs) {',
     foundBy: [ROLES],
     hint: 940,
     collides: true,
