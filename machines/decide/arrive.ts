@@ -3,6 +3,7 @@ import type { Decision } from './decision.ts';
 import { act, bothNodes, fail, instancesAt, known, MEMBERSHIP, nodesAt, wait } from './decision.ts';
 import type { Memory } from './memory.ts';
 import {
+  atRest,
   bootedByUs,
   brokenDeploy,
   goingAway,
@@ -49,11 +50,7 @@ export function arrive(seen: Observation, move: Move, to: SideObservation, there
       return memory.removed === true ? markGone('verify', there, move.to) : { kind: 'done' };
     }
     if (instance !== undefined && !isOurs) return foreignInstance('verify', instance, there, move.to, move);
-    if (instance !== undefined && (transitional(there) || !atRest(instance) || instance.status === 'REBOOT')) {
-      const why = `instance ${instance.name} is ${instance.status}, and its node bears no mark`;
-      return wait('boot', why, nodesAt(move.to), instancesAt(move.to));
-    }
-    if (instance !== undefined) return unlessOutdated(to, move.to) ?? unmarkedBoot(instance, there, move);
+    if (instance !== undefined) return unmarkedBoot('boot', instance, there, to, move.to, move);
     return foreign('verify', there, move.to, `it is not marked for ${move.deployment}`);
   }
   if (there.maintenance) return wait(null, maintenanceReason(there, move.to), nodesAt(move.to));
@@ -67,10 +64,6 @@ export function arrive(seen: Observation, move: Move, to: SideObservation, there
   if (found.value.length > 0) return bootInstance(seen, move, there, found.value, instance);
   return prepareNode(seen, move, to, there);
 }
-
-/** Nova is not about to do anything with it: its node says something final, too. */
-const atRest = (instance: InstanceFacts): boolean =>
-  instance.status !== 'BUILD' && instance.taskState === null && !goingAway(instance);
 
 function enroll(move: Move, there: NodeFacts): Decision {
   if (!ours(there, move)) return foreign('enroll', there, move.to, `it is not marked for ${move.deployment}`);

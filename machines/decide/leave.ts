@@ -30,6 +30,7 @@ import {
   retiredReason,
   tooManyInstances,
   unlessOwn,
+  unmarkedBoot,
 } from './refusals.ts';
 
 /** Claim, remove, stop, release: until the node is at rest in `from` without an instance. Null when it is. */
@@ -44,7 +45,7 @@ export function leave(
   if (!found.ok) return found.decision;
   const instance = theInstance(found.value, here);
 
-  if (here.marker === null) return claim(move, here, instance, memory);
+  if (here.marker === null) return claim(move, from, here, instance, memory);
   if (here.maintenance) return wait(null, maintenanceReason(here, move.from), nodesAt(move.from));
   if (instance !== undefined) {
     return unlessOwn('stop', instance, here, move.from, move) ?? leaveInstance(seen, move, here, instance, memory);
@@ -60,7 +61,13 @@ export function leave(
   return unlessOutdated(from, move.from) ?? leaveNode(seen, move, here);
 }
 
-function claim(move: Move, here: NodeFacts, instance: InstanceFacts | undefined, memory: Memory): Decision {
+function claim(
+  move: Move,
+  from: SideObservation,
+  here: NodeFacts,
+  instance: InstanceFacts | undefined,
+  memory: Memory,
+): Decision {
   const ours = instance !== undefined && bootedByUs(instance, move);
   if (move.from !== move.source && !ours) {
     return foreign('claim', here, move.from, `it carries no mark of ${move.deployment}`);
@@ -70,6 +77,10 @@ function claim(move: Move, here: NodeFacts, instance: InstanceFacts | undefined,
   if (here.retired) return isRetired(here, move.from);
   if (here.provisionState !== 'active' || instance === undefined) {
     if (memory.removed === true) return markGone('claim', here, move.from);
+    // Somebody took its mark off while it booted there.
+    if (instance !== undefined && move.from !== move.source) {
+      return unmarkedBoot('claim', instance, here, from, move.from, move);
+    }
     return fail(
       'claim',
       'node_not_movable',

@@ -33,6 +33,10 @@ export const transitional = (node: NodeFacts): boolean => TRANSITIONAL.has(node.
 export const goingAway = (instance: InstanceFacts): boolean =>
   instance.taskState === 'deleting' || instance.status === 'DELETED' || instance.status === 'SOFT_DELETED';
 
+/** Nova is not about to do anything with it: its node says something final, too. */
+export const atRest = (instance: InstanceFacts): boolean =>
+  instance.status !== 'BUILD' && instance.taskState === null && !goingAway(instance);
+
 /** Stamped by this very deployment. */
 export const ours = (node: NodeFacts, move: Move): boolean => isMarkOf(node.marker, move.deployment);
 

@@ -1,8 +1,8 @@
-import type { InstanceFacts, Move, NodeFacts, Step } from '../domain.ts';
+import type { InstanceFacts, Move, NodeFacts, SideObservation, Step } from '../domain.ts';
 import { METADATA } from '../domain.ts';
 import type { Decision, Trouble } from './decision.ts';
 import { fail, instancesAt, nodesAt, wait } from './decision.ts';
-import { goingAway, isOwn, nameOf, ours } from './nodes.ts';
+import { atRest, goingAway, isOwn, nameOf, ours, transitional, unlessOutdated } from './nodes.ts';
 
 /** Null when the node is unmarked or ours; else the refusal (invariant 5). */
 export function refuseForeign(node: NodeFacts, at: string, move: Move): Decision | null {
@@ -77,14 +77,29 @@ export function markGone(step: Step, node: NodeFacts, at: string): Decision {
   );
 }
 
-/** What the deployment has booted does not run, and nobody says that it may be touched. */
-export function unmarkedBoot(instance: InstanceFacts, node: NodeFacts, move: Move): Decision {
-  return fail(
-    'verify',
-    'node_foreign',
-    'ask',
-    `${nameOf(node)} in ${move.to} is not touched: it bears no mark, and instance ${instance.name}, which ${move.deployment} booted there, is ${instance.status}.`,
-    `To leave it there: bring ${instance.id} to ACTIVE, and take the node into the application by hand. To bring it back, once the deployment has ended: /ephyra abort ${move.deployment}`,
+/** What the deployment has booted does not run, and nobody says that it may be touched: what starts is waited for. */
+export function unmarkedBoot(
+  step: Step,
+  instance: InstanceFacts,
+  node: NodeFacts,
+  side: SideObservation,
+  at: string,
+  move: Move,
+): Decision {
+  const { id, name, status } = instance;
+  if (transitional(node) || !atRest(instance) || status === 'REBOOT') {
+    return wait(step, `instance ${name} is ${status}, and its node bears no mark`, nodesAt(at), instancesAt(at));
+  }
+  return (
+    unlessOutdated(side, at) ??
+    fail(
+      step,
+      'node_foreign',
+      'ask',
+      `${nameOf(node)} in ${at} is not touched: it bears no mark, and instance ${name}, which ${move.deployment} booted there, is ${status}.`,
+      `Bring ${id} to ACTIVE first. To leave the node there, take it into the application by hand. To bring it back, once the ` +
+        `deployment has ended: /ephyra abort ${move.deployment}`,
+    )
   );
 }
 

@@ -67,7 +67,9 @@ export function readMarks(
 ): { marked: MarkedDeployment[]; odd: OddMark[] } {
   const gathered = new Map<DeploymentId, Gathered>();
   const odd: OddMark[] = [];
-  for (const [at, { nodes }] of pair) {
+  // In one order, whoever looks: of marks that contradict each other the first one counts.
+  const planes = [...pair].sort(([one], [other]) => (one < other ? -1 : 1));
+  for (const [at, { nodes }] of planes) {
     for (const node of nodes.values()) {
       const { marker } = node;
       if (marker === null) continue;

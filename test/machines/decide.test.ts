@@ -587,10 +587,40 @@ describe('decide along the way', () => {
             reason: 'node_foreign',
             next: 'ask',
             message: expect.stringContaining('it bears no mark, and instance worker-01'),
-            remedy: expect.stringMatching(/bring i-2 to ACTIVE.*\/ephyra abort d-1/),
+            remedy: expect.stringMatching(/Bring i-2 to ACTIVE.*\/ephyra abort d-1/),
           },
         });
       }
+    });
+
+    it('is not taken back either before it runs, once its mark is gone', () => {
+      const node1 = { marker: null, provisionState: 'wait call-back', instanceUuid: 'i-2' } as const;
+      const there = (changes: Partial<NodeFacts>, status: string) =>
+        side({
+          node: present(node({ ...node1, ...changes })),
+          instances: present([instance({ id: 'i-2', status, ...BOOTED })]),
+        });
+      expect(decide(observation(there({}, 'BUILD'), side(), {}, BACK), BACK)).toMatchObject({
+        kind: 'wait',
+        step: 'claim',
+        reason: 'instance worker-01 is BUILD, and its node bears no mark',
+      });
+      const failed = there({ provisionState: 'deploy failed' }, 'ERROR');
+      expect(decide(observation(failed, side(), {}, BACK), BACK)).toMatchObject({
+        kind: 'fail',
+        step: 'claim',
+        failure: {
+          reason: 'node_foreign',
+          next: 'ask',
+          message: expect.stringContaining('node-01 in cp2 is not touched'),
+          remedy: expect.stringMatching(/Bring i-2 to ACTIVE first.*\/ephyra abort d-1/),
+        },
+      });
+      expect(decide(observation(failed, side(), {}, BACK), BACK, { removed: true })).toMatchObject({
+        failure: { message: expect.stringContaining('has lost its mark') },
+      });
+      const runs = there({ provisionState: 'active' }, 'ACTIVE');
+      expect(acts(decide(observation(runs, side(), {}, BACK), BACK))).toMatchObject({ name: 'stamp', at: 'cp2' });
     });
 
     it('is lost where it is ours and runs without a mark before it was asked back into the application', () => {

@@ -286,7 +286,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'nodes are moved without being claimed',
     file: 'machines/decide/leave.ts',
-    find: 'if (here.marker === null) return claim(move, here, instance, memory);',
+    find: 'if (here.marker === null) return claim(move, from, here, instance, memory);',
     replace:
       'if (here.marker === null && instance !== undefined) return leaveInstance(seen, move, here, instance, memory);',
     foundBy: [FOREIGN],

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { InstanceFacts, Marker, NodeFacts } from '../../../machines/domain.ts';
 import { METADATA } from '../../../machines/domain.ts';
 import { indexInstances } from '../../../src/actors/survey.ts';
-import { findingsOf } from '../../../src/deployments/findings.ts';
+import { findingsOf, newcomersOf } from '../../../src/deployments/findings.ts';
 import type { PairSight } from '../../../src/deployments/marks.ts';
 import { SYSTEM } from '../../../src/deployments/service.ts';
 import type { StoredDeployment, StoredResult } from '../../../src/store/types.ts';
@@ -347,5 +347,16 @@ describe('a mark that nobody can act upon', () => {
     const other = judge([record({ source: 'cp2', target: 'cp1' })], pairOf({ nodes: [node(1, mark())] }, {}));
     expect(other.odd).toMatchObject([{ uuid: 'n-1', why: expect.stringContaining('the store says cp2→cp1') }]);
     expect(other.found).toEqual([]);
+  });
+
+  it('says the same to whoever looks, in whichever order the control planes come', () => {
+    const pair = pairOf({ nodes: [node(1, mark())] }, { nodes: [node(2, mark({ source: 'cp2', target: 'cp1' }))] });
+    const [rebuilt] = judge([], pair).found;
+    expect(rebuilt).toMatchObject({ source: 'cp1', nodes: [{ uuid: 'n-1' }] });
+    const back = { ...(rebuilt as StoredDeployment), source: 'cp2', target: 'cp1' };
+    const turned: PairSight = new Map([...pair].reverse());
+    expect(newcomersOf(back, turned)).toEqual(newcomersOf(back, pair));
+    expect(newcomersOf({ ...(rebuilt as StoredDeployment), nodes: [] }, turned)).toEqual(['node-01']);
+    expect(judge([], turned)).toEqual(judge([], pair));
   });
 });
