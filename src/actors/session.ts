@@ -61,6 +61,8 @@ export class NodeSession {
   removed = false;
   /** When, by `elapsed`, a destructive action was accepted, by action and instance. */
   readonly #done: Map<string, number>;
+  /** By instance: when, by `elapsed`, it was told to end. */
+  readonly #ended: Map<string, number>;
   #acting: Promise<unknown>;
   /** What was asked before this time (ms) is of another life of the node. */
   #oldest = 0;
@@ -81,6 +83,7 @@ export class NodeSession {
     this.#changed = none ? new Map() : before.#changed;
     this.#shown = none ? new Map() : before.#shown;
     this.#done = none ? new Map() : before.#done;
+    this.#ended = none ? new Map() : before.#ended;
     this.#acting = none ? Promise.resolve() : before.#acting;
   }
 
@@ -158,9 +161,19 @@ export class NodeSession {
   }
 
   done({ name, instanceId }: Pick<Action, 'name' | 'instanceId'>): void {
-    if (DESTRUCTIVE.has(name) && instanceId !== undefined) {
-      this.#done.set(`${name} ${instanceId}`, this.#clock.elapsed());
-    }
+    if (instanceId === undefined) return;
+    if (DESTRUCTIVE.has(name)) this.#done.set(`${name} ${instanceId}`, this.#clock.elapsed());
+    if (name === 'startInstance') this.#ended.delete(instanceId);
+  }
+
+  /** An instance is about to be told to end, whatever the answer will be. The result takes it back: it was refused. */
+  ends(instanceId: string): () => void {
+    const before = this.#ended.get(instanceId);
+    this.#ended.set(instanceId, this.#clock.elapsed());
+    return () => {
+      if (before === undefined) this.#ended.delete(instanceId);
+      else this.#ended.set(instanceId, before);
+    };
   }
 
   /** Accepted so short a time ago that a list which asks for it again is rather behind. */
@@ -264,7 +277,7 @@ export class NodeSession {
     const resourceClass = placementClassOf(node);
     return {
       node,
-      instances: this.#instances(uuid, at, node.is === 'present' ? node.value.instanceUuid : null),
+      instances: this.#instances(move, at, node.is === 'present' ? node.value.instanceUuid : null),
       provider: this.#listed(uuid, { of: 'providers', at }),
       schedulable:
         resourceClass === null
@@ -273,12 +286,21 @@ export class NodeSession {
     };
   }
 
-  #instances(uuid: NodeUuid, at: ControlPlaneName, instanceUuid: string | null): SideObservation['instances'] {
+  #instances(move: Move, at: ControlPlaneName, instanceUuid: string | null): SideObservation['instances'] {
     const reading = this.#survey.last({ of: 'instances', at });
-    return this.#factOf(reading, this.#changedSince('instances', at), (index) => {
-      const there = index.on(uuid, instanceUuid);
+    const fact = this.#factOf(reading, this.#changedSince('instances', at), (index) => {
+      const there = index.on(move.uuid, instanceUuid);
       return there.length === 0 ? undefined : there;
     });
+    // Where it comes from it is told to end again. Where it goes to, what runs is the end of the way, and nobody looks again.
+    if (at !== move.to || fact.is !== 'present') return fact;
+    const past = fact.value.find(({ id, status }) => status === 'ACTIVE' && this.#isLately(this.#ended.get(id)));
+    if (past === undefined) return fact;
+    return {
+      is: 'unknown',
+      why: `its list shows ${past.name} as running, which was told to end a moment ago`,
+      at: fact.at,
+    };
   }
 
   /** Whether the node is in the answer to one of Placement's questions. */

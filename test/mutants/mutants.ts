@@ -471,6 +471,14 @@ export const MUTANTS: readonly Mutant[] = [
     collides: true,
   },
   {
+    name: 'what was told to end a moment ago is believed to run',
+    file: 'src/actors/session.ts',
+    find: 'if (past === undefined) return fact;',
+    replace: 'if (past !== null) return fact;',
+    foundBy: [ROLES],
+    hint: 1_796_904_473,
+  },
+  {
     name: 'how old evidence is, is told by a clock that is set',
     file: 'src/wiring.ts',
     find: 'const steady = steadyClock(clock, monotonic);',
@@ -485,7 +493,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'if (keeper === undefined || keeper.open) return null;',
     replace: 'if (keeper === undefined || keeper.open !== null) return null;',
     foundBy: [ONE_WRITER],
-    hint: 20_103,
+    hint: 21_686,
   },
   {
     name: 'a lease lasts for ever',
@@ -493,7 +501,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'return held.record.leaseMs * USABLE - this.#age(held.proven);',
     replace: 'return held.record.leaseMs;',
     foundBy: [ONE_WRITER],
-    hint: 20_103,
+    hint: 21_686,
   },
   {
     name: 'a holder is dead as soon as it is seen',

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Call } from '../support/world/calls.ts';
 import { isWrite } from '../support/world/calls.ts';
 import type { Disturbance } from '../support/world/network.ts';
-import { play } from '../support/world/people.ts';
+import { begin, hasEnded, insist, play } from '../support/world/people.ts';
 import type { WorldOptions } from '../support/world/world.ts';
 import { BOB, World } from '../support/world/world.ts';
 
@@ -106,6 +106,40 @@ describe('every read of a running deployment', () => {
       await disturbed(id, { do: 'refuse', status: 500 });
     }
   });
+});
+
+describe('lists from before a stop or a delete', () => {
+  for (const kind of ['stop', 'delete instance'] as const) {
+    for (const heard of [true, false]) {
+      it(`do not make a node one that runs at home (${kind}, ${heard ? 'accepted' : 'its answer lost'})`, async () => {
+        const options = { nodes: 1, masters: 0, history: true, deployment: { canary: 0 } } as const;
+        let uuid: string | null = null;
+        const world: World = new World({
+          ...options,
+          disturb: (call) => {
+            if (call.write !== kind || uuid !== null) return null;
+            uuid = call.node;
+            // What it says of a machine that is down is what a plugin says that does not look.
+            if (uuid !== null) world.application.faults.lies.add(uuid);
+            world.time.after(1_000, () => world.network.lag('cp1', 30_000));
+            world.time.after(25_000, () => {
+              world.network.lag('cp1', null);
+              world.application.faults.lies.clear();
+            });
+            return heard ? null : { do: 'lose answer' };
+          },
+        });
+        await world.pass(90_000);
+        await world.start();
+        await begin(world);
+        await world.until(() => uuid !== null);
+        await insist(world, (ephyra) => ephyra.abort({ by: BOB }));
+        await world.until(() => hasEnded(world));
+        expect(world.record?.state, JSON.stringify(world.record?.results)).toBe('rolled_back');
+        expect(world.mirror('cp1').running(uuid ?? '')).not.toBeNull();
+      });
+    }
+  }
 });
 
 describe('a destructive request that is held up by a rate limit', () => {

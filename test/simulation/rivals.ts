@@ -8,7 +8,7 @@ import { ALICE, BOB, type World, type WorldOptions } from '../support/world/worl
 export interface Rivalry {
   readonly who: number;
   readonly what: 'approve' | 'stop' | 'abort' | 'freeze' | 'thaw' | 'kill' | 'start' | 'jump';
-  /** By how much its clock jumps. */
+  /** By how much its clock jumps; of one that is to stand still, whether at once (below 0) or in the middle of its next write. */
   readonly byMs: number;
   /** So long after it the next thing happens. */
   readonly thenMs: number;
@@ -48,7 +48,14 @@ export function playRivals(
   happened: (kind: string) => void,
 ): { readonly world: World; readonly play: () => Promise<string> } {
   const deployment = { ...options.deployment, leaseMs: LEASE_MS };
-  const { world, ephyras } = twins({ ...options, drainMs: [1_000, 120_000], deployment }, HOSTS);
+  /** Those that stand still as soon as they have sent their next write, and hear of its answer when they go on. */
+  const stopping = new Set<Installation>();
+  const disturb: WorldOptions['disturb'] = (call) => {
+    const sender = ephyras.find(({ process }) => process === call.process);
+    if (sender !== undefined && isWrite(call) && stopping.delete(sender)) sender.freeze();
+    return options.disturb?.(call) ?? null;
+  };
+  const { world, ephyras } = twins({ ...options, disturb, drainMs: [1_000, 120_000], deployment }, HOSTS);
   const approve = (ephyra: Installation) => void ephyra.send((door) => door.approve({ by: BOB }));
   const play = async (): Promise<string> => {
     const [one] = ephyras;
@@ -64,9 +71,13 @@ export function playRivals(
         if (what !== 'approve') happened(`Ephyras: ${what}`);
         if (what === 'approve') approve(ephyra);
         else if (what === 'stop' || what === 'abort') void ephyra.send((door) => door[what]({ by: BOB }));
-        else if (what === 'freeze') ephyra.freeze();
-        else if (what === 'thaw') ephyra.thaw();
-        else if (what === 'kill') ephyra.kill();
+        else if (what === 'freeze') {
+          if (byMs < 0) ephyra.freeze();
+          else stopping.add(ephyra);
+        } else if (what === 'thaw') {
+          stopping.delete(ephyra);
+          ephyra.thaw();
+        } else if (what === 'kill') ephyra.kill();
         else if (what === 'jump') ephyra.skewMs += byMs;
         else await ephyra.start();
       }

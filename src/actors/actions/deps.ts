@@ -4,6 +4,7 @@ import type { ApplicationPlugin } from '../../../machines/plugin.ts';
 import type { RoleConfig } from '../../config/types.ts';
 import type { SteadyClock } from '../../openstack/clock.ts';
 import type { ControlPlane } from '../../openstack/control-plane.ts';
+import { OpenStackError } from '../../openstack/errors.ts';
 import type { Catalogue } from '../catalogue.ts';
 import type { Definitions } from '../definitions.ts';
 import type { Shown } from '../session.ts';
@@ -43,6 +44,8 @@ export interface Doing {
   readonly to: { readonly node: NodeFacts | null; readonly instances: readonly InstanceFacts[] };
   /** Tells at once what a create has shown of the node where the action is done: what comes after it may fail. */
   readonly shows: (as: Shown) => () => void;
+  /** Tells, before it is sent, that the action's instance is told to end. The result takes it back. */
+  readonly ends: () => () => void;
   /** Keeps what the cloud said to a verb that it would not have: that is told if the next look finds nothing changed. */
   readonly refused: (words: string) => void;
 }
@@ -58,4 +61,19 @@ export function cloudAt(deps: Pick<ActionDeps, 'controlPlanes'>, at: ControlPlan
   const cloud = deps.controlPlanes.get(at);
   if (cloud === undefined) throw new Error(`${at} is not a configured control plane`);
   return cloud;
+}
+
+export function instanceOf({ name, instanceId }: Pick<Action, 'name' | 'instanceId'>): string {
+  if (instanceId === undefined) throw new Error(`${name} needs an instance`);
+  return instanceId;
+}
+
+/** `takeBack` what was told of a write before it was sent, when it is certain that nothing has come of it. */
+export async function orTakenBack<T>(call: Promise<T>, takeBack: () => void): Promise<T> {
+  try {
+    return await call;
+  } catch (error) {
+    if (!(error instanceof OpenStackError && error.maybeDone)) takeBack();
+    throw error;
+  }
 }

@@ -8,19 +8,21 @@ import type { CreateServer } from '../../openstack/nova/schema.ts';
 import { markerOf } from '../application.ts';
 import type { NamedKind } from '../catalogue.ts';
 import { NotInCatalogueError } from '../catalogue.ts';
-import type { ActionDeps, Doing, Perform } from './deps.ts';
-import { cloudAt } from './deps.ts';
+import type { ActionDeps, Perform } from './deps.ts';
+import { cloudAt, instanceOf, orTakenBack } from './deps.ts';
 
-export const stopInstance: Perform = async (doing, deps) => {
-  await tolerateConflict(cloudAt(deps, doing.action.at).nova.stopServer(idOf(doing), { due: doing.due }));
+export const stopInstance: Perform = async ({ action, due, ends }, deps) => {
+  const takeBack = ends();
+  await orTakenBack(tolerateConflict(cloudAt(deps, action.at).nova.stopServer(instanceOf(action), { due })), takeBack);
 };
 
-export const startInstance: Perform = async (doing, deps) => {
-  await tolerateConflict(cloudAt(deps, doing.action.at).nova.startServer(idOf(doing), { due: doing.due }));
+export const startInstance: Perform = async ({ action, due }, deps) => {
+  await tolerateConflict(cloudAt(deps, action.at).nova.startServer(instanceOf(action), { due }));
 };
 
-export const deleteInstance: Perform = async (doing, deps) => {
-  await cloudAt(deps, doing.action.at).nova.deleteServer(idOf(doing), { due: doing.due });
+export const deleteInstance: Perform = async ({ action, due, ends }, deps) => {
+  const takeBack = ends();
+  await orTakenBack(cloudAt(deps, action.at).nova.deleteServer(instanceOf(action), { due }), takeBack);
 };
 
 /**
@@ -118,11 +120,6 @@ export async function serverBody(
       remedy: `Create it there, or change roles.${move.role}.boot.`,
     });
   }
-}
-
-function idOf({ action }: Doing): string {
-  if (action.instanceId === undefined) throw new Error(`${action.name} needs an instance`);
-  return action.instanceId;
 }
 
 /** "Already under way" and "already so" are answered with 409: the next look shows it. */

@@ -5,7 +5,7 @@ import { OpenStackError } from '../../openstack/errors.ts';
 import { MARKER_KEY, toNodeFacts } from '../../openstack/ironic/facts.ts';
 import { ranBefore, withoutOwn } from '../../openstack/nova/ran.ts';
 import type { Perform } from './deps.ts';
-import { cloudAt } from './deps.ts';
+import { cloudAt, orTakenBack } from './deps.ts';
 
 /** Claims the node: the first write, and from then on the record of whose move this is and of what ran here. */
 export const stamp: Perform = async ({ action, move, from, due, shows }, deps) => {
@@ -23,12 +23,8 @@ export const stamp: Perform = async ({ action, move, from, due, shows }, deps) =
   };
   const claim = { op: 'add', path: `/extra/${MARKER_KEY}`, value: marker } as const;
   const takeBack = shows('perhaps marked');
-  const patched = await cloudAt(deps, action.at)
-    .ironic.patchNode(move.uuid, [claim], { due })
-    .catch((error: unknown) => {
-      if (!(error instanceof OpenStackError && error.maybeDone)) takeBack();
-      throw error;
-    });
+  const patch = cloudAt(deps, action.at).ironic.patchNode(move.uuid, [claim], { due });
+  const patched = await orTakenBack(patch, takeBack);
   const facts = toNodeFacts(patched);
   const read = facts.marker;
   if (read === null || read === 'invalid' || read.deployment !== move.deployment) {

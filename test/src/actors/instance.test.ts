@@ -65,6 +65,7 @@ function stage() {
         due: () => true,
         tookAway: false,
         shows: () => () => undefined,
+        ends: () => () => undefined,
         refused: () => undefined,
         inService: false,
         from: { node: null, instances: [] },

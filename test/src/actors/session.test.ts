@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type NodeFacts, reversed, type Want } from '../../../machines/domain.ts';
 import { LATELY_MS, type NodeQuestions, NodeSession, type Shown } from '../../../src/actors/session.ts';
 import { FORWARD, node, UUID } from '../../machines/observations.ts';
-import { NODES, stage } from './support.ts';
+import { NODES, SERVER, stage } from './support.ts';
 
 describe('what is known of one node', () => {
   const questions: NodeQuestions = { membership: async () => 'out', definitionsEqual: async () => true };
@@ -74,6 +74,32 @@ describe('what is known of one node', () => {
     });
     await read();
     expect(is()).toBe('unknown');
+  });
+
+  it('is not an instance that was told to end, where that is the end of the way: until it was started, or long after', async () => {
+    const { survey, time, clock, cp1 } = stage();
+    cp1.instances = async () => [SERVER];
+    const session = new NodeSession(survey, clock);
+    const BACK = reversed(FORWARD);
+    const is = async (move: typeof FORWARD) => {
+      for (const of of ['nodes', 'instances'] as const) await survey.read({ of, at: 'cp1' }, survey.mark(), time.now());
+      return session.observe(move).sides['cp1']?.instances.is;
+    };
+    expect(await is(BACK)).toBe('present');
+    session.ends('i-1')();
+    expect(await is(BACK)).toBe('present');
+    session.ends('i-1');
+    // An earlier request may have arrived all the same.
+    session.ends('i-1')();
+    expect(await is(BACK)).toBe('unknown');
+    expect(await is(FORWARD)).toBe('present');
+    session.done({ name: 'startInstance', instanceId: 'i-1' });
+    expect(await is(BACK)).toBe('present');
+    session.ends('i-1');
+    expect(await is(BACK)).toBe('unknown');
+    time.after(LATELY_MS, () => undefined);
+    await time.run(() => false, LATELY_MS + 10_000);
+    expect(await is(BACK)).toBe('present');
   });
 
   it('is its former life that a list shows, when what was created anew is not as creating leaves it', async () => {

@@ -21,9 +21,26 @@ export const SUMMARY = {
   extra: {},
 };
 
+/** What runs on it, as Nova shows it. */
+export const SERVER = {
+  id: 'i-1',
+  name: 'worker-01',
+  status: 'ACTIVE',
+  'OS-EXT-STS:task_state': null,
+  'OS-EXT-SRV-ATTR:hypervisor_hostname': UUID,
+  addresses: {},
+  metadata: {},
+  flavor: { original_name: 'bm.worker' },
+  image: '',
+  key_name: null,
+  config_drive: '',
+  created: '1970-01-01T00:00:05Z',
+};
+
 interface Cloud {
   calls: string[];
   nodes: () => Promise<unknown[]>;
+  instances: () => Promise<unknown[]>;
   providers: (resources: string | undefined) => Promise<{ uuid: string }[]>;
 }
 
@@ -37,6 +54,7 @@ export function stage(takesMs = 0) {
     const cloud: Cloud = {
       calls: [],
       nodes: async () => (name === 'cp1' ? [SUMMARY] : []),
+      instances: async () => [],
       providers: async () => [{ uuid: UUID }],
     };
     const counted = async <T>(what: string, answer: () => Promise<T>): Promise<T> => {
@@ -47,8 +65,8 @@ export function stage(takesMs = 0) {
     clouds.set(name, cloud);
     planes.set(name, {
       name,
-      ironic: { listNodes: () => counted('nodes', cloud.nodes) },
-      nova: { listServers: () => counted('instances', async () => []) },
+      ironic: { listNodes: () => counted('nodes', () => cloud.nodes()) },
+      nova: { listServers: () => counted('instances', () => cloud.instances()) },
       placement: {
         listProviders: (o?: { resources?: string }) =>
           counted(o?.resources === undefined ? 'providers' : `schedulable ${o.resources}`, () =>
