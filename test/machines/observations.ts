@@ -212,7 +212,7 @@ const seen = <T>(values: fc.Arbitrary<T>): fc.Arbitrary<Seen<T>> =>
     { arbitrary: fc.constant<Seen<T>>(unlooked), weight: 1 },
   );
 
-export const sides: fc.Arbitrary<SideObservation> = fc.record({
+const anySides: fc.Arbitrary<SideObservation> = fc.record({
   node: seen(nodes),
   instances: seen(
     fc.oneof(
@@ -224,6 +224,17 @@ export const sides: fc.Arbitrary<SideObservation> = fc.record({
   provider: seen(fc.constant(true as const)),
   schedulable: seen(fc.constant(true as const)),
 });
+
+/** What everything has to be right for, and is hardly ever met by chance. */
+const wellSides: fc.Arbitrary<SideObservation> = fc
+  .record({
+    marker: mostly<NodeFacts['marker']>(MARK, null),
+    status: fc.constantFrom('ACTIVE', 'ACTIVE', 'SHUTOFF'),
+    metadata: fc.constantFrom<Record<string, string>>({}, BOOTED.metadata),
+  })
+  .map(({ marker, ...rest }) => side({ node: present(node({ marker })), instances: present([instance(rest)]) }));
+
+export const sides = fc.oneof({ arbitrary: anySides, weight: 3 }, { arbitrary: wellSides, weight: 1 });
 
 /** Everything that can be seen of a node, likely or not. */
 export const observations: fc.Arbitrary<(move: Move) => Observation> = fc

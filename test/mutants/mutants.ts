@@ -246,9 +246,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'an instance is deleted twice in a row',
     file: 'src/actors/actions/instance.ts',
-    find: 'await cloudAt(deps, doing.action.at).nova.deleteServer(idOf(doing), { due: doing.due });',
+    find: 'await orTakenBack(cloudAt(deps, action.at).nova.deleteServer(instanceOf(action), { due }), takeBack);',
     replace:
-      'for (let times = 0; times < 2; times += 1) await cloudAt(deps, doing.action.at).nova.deleteServer(idOf(doing), { due: doing.due });',
+      'for (let times = 0; times < 2; times += 1) await orTakenBack(cloudAt(deps, action.at).nova.deleteServer(instanceOf(action), { due }), takeBack);',
     foundBy: [REPEATED],
   },
   {
