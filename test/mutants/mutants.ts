@@ -383,6 +383,8 @@ export const MUTANTS: readonly Mutant[] = [
     find: "({ status }) => abort || status === 'ACTIVE' || result?.place === 'moved'",
     replace: '() => true',
     foundBy: [ROLES],
+    hint: 949,
+    collides: true,
   },
   {
     name: 'who has come to a deployment since it was found is not asked about',
@@ -390,6 +392,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'sighted.newcomers.length > 0 || ',
     replace: '',
     foundBy: [CEILING, ROLES, FOREIGN, SETTLED],
+    hint: 34_287,
   },
   {
     name: 'locks keep nobody from starting',
@@ -484,7 +487,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'const steady = steadyClock(clock, monotonic);',
     replace: 'const steady = clock;',
     foundBy: [EVIDENCE],
-    hint: 1_795_422_759,
+    hint: 21_892,
   },
   // --- the leases
   {
