@@ -50,7 +50,7 @@ export function arrive(seen: Observation, move: Move, to: SideObservation, there
       return memory.removed === true ? markGone('verify', there, move.to) : { kind: 'done' };
     }
     if (instance !== undefined && !isOurs) return foreignInstance('verify', instance, there, move.to, move);
-    if (instance !== undefined) return unmarkedBoot('boot', instance, there, to, move.to, move);
+    if (instance !== undefined) return unmarkedBoot(instance, there, to, move.to, move);
     return foreign('verify', there, move.to, `it is not marked for ${move.deployment}`);
   }
   if (there.maintenance) return wait(null, maintenanceReason(there, move.to), nodesAt(move.to));
@@ -102,9 +102,9 @@ function serve(move: Move, there: NodeFacts, instance: InstanceFacts, memory: Me
       basis: bothNodes(move),
     });
   }
-  // Verifying takes its time: whose mark it is that is taken off is looked at again, and whether a copy has been left where it
-  // came from. A list that was behind when it turned did not show it, and after this nobody looks for it.
-  return act('verify', { name: 'letGo', at: move.to, evidence: bothNodes(move) });
+  // Verifying takes its time: whose mark it is that is taken off is looked at again, whether the instance still runs, and whether a
+  // copy has been left where it came from. A list that was behind when it turned did not show it, and after this nobody looks.
+  return act('verify', { name: 'letGo', at: move.to, evidence: [...bothNodes(move), instancesAt(move.to)] });
 }
 
 function bootInstance(

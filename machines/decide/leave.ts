@@ -76,11 +76,11 @@ function claim(
   if (here.protected) return isProtected(here, move.from);
   if (here.retired) return isRetired(here, move.from);
   if (here.provisionState !== 'active' || instance === undefined) {
-    if (memory.removed === true) return markGone('claim', here, move.from);
     // Somebody took its mark off while it booted there.
     if (instance !== undefined && move.from !== move.source) {
-      return unmarkedBoot('claim', instance, here, from, move.from, move);
+      return unmarkedBoot(instance, here, from, move.from, move);
     }
+    if (memory.removed === true) return markGone('claim', here, move.from);
     return fail(
       'claim',
       'node_not_movable',

@@ -79,7 +79,6 @@ export function markGone(step: Step, node: NodeFacts, at: string): Decision {
 
 /** What the deployment has booted does not run, and nobody says that it may be touched: what starts is waited for. */
 export function unmarkedBoot(
-  step: Step,
   instance: InstanceFacts,
   node: NodeFacts,
   side: SideObservation,
@@ -88,17 +87,18 @@ export function unmarkedBoot(
 ): Decision {
   const { id, name, status } = instance;
   if (transitional(node) || !atRest(instance) || status === 'REBOOT') {
-    return wait(step, `instance ${name} is ${status}, and its node bears no mark`, nodesAt(at), instancesAt(at));
+    return wait('boot', `instance ${name} is ${status}, and its node bears no mark`, nodesAt(at), instancesAt(at));
   }
   return (
     unlessOutdated(side, at) ??
     fail(
-      step,
+      'boot',
       'node_foreign',
       'ask',
       `${nameOf(node)} in ${at} is not touched: it bears no mark, and instance ${name}, which ${move.deployment} booted there, is ${status}.`,
-      `Bring ${id} to ACTIVE first. To leave the node there, take it into the application by hand. To bring it back, once the ` +
-        `deployment has ended: /ephyra abort ${move.deployment}`,
+      `Bring instance ${id} to ACTIVE first, its machine running: openstack server rebuild ${id} (setting the state alone mends ` +
+        'nothing). To leave the node there, take it into the application by hand. To bring it back, once the deployment has ' +
+        `ended: /ephyra abort ${move.deployment}`,
     )
   );
 }

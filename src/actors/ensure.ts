@@ -164,8 +164,8 @@ export function createEnsure(deps: EnsureDeps) {
         } else if (decision.kind === 'act') {
           const { action } = decision;
           if (session.didLately(action)) {
-            deps.waiting(move.uuid, `${action.name} was accepted in ${action.at} and does not show yet`);
-            await nextTick(action.evidence, move, session, signal);
+            deps.waiting(move.uuid, `${action.name} was sent to ${action.at} a moment ago and does not show yet`);
+            await nextTick([...action.evidence, ...(action.basis ?? [])], move, session, signal);
             continue;
           }
           // What tidies up ends the try anyway, and is done: else the next try would do nothing but that.

@@ -26,6 +26,12 @@ export interface NodeQuestions {
 /** A list is behind by no more than this (ms): what contradicts our own writes so shortly after them is not believed. */
 export const LATELY_MS = 120_000;
 
+/** By both clocks: see {@link SteadyClock}. */
+interface Moment {
+  readonly now: number;
+  readonly elapsed: number;
+}
+
 /**
  * What our own last write has shown of a node in one control plane. `there`: it is, whether with our mark or not; `perhaps`:
  * it was created and nobody has said whether it is there now; `perhaps marked`: so was the mark.
@@ -34,8 +40,7 @@ export type Shown = 'gone' | 'there' | 'marked' | 'perhaps' | 'perhaps marked';
 
 interface Remembered {
   readonly as: Shown;
-  /** By `elapsed`. */
-  readonly at: number;
+  readonly at: Moment;
   /** It was created, and nothing was done with it since: as Ironic has it then, in `enroll`. */
   readonly inert: boolean;
 }
@@ -61,8 +66,8 @@ export class NodeSession {
   removed = false;
   /** When, by `elapsed`, a destructive action was accepted, by action and instance. */
   readonly #done: Map<string, number>;
-  /** By instance: when, by `elapsed`, it was told to end. */
-  readonly #ended: Map<string, number>;
+  /** By what Nova was told: when, whatever it answered. */
+  readonly #told: Map<string, Moment>;
   #acting: Promise<unknown>;
   /** What was asked before this time (ms) is of another life of the node. */
   #oldest = 0;
@@ -83,7 +88,7 @@ export class NodeSession {
     this.#changed = none ? new Map() : before.#changed;
     this.#shown = none ? new Map() : before.#shown;
     this.#done = none ? new Map() : before.#done;
-    this.#ended = none ? new Map() : before.#ended;
+    this.#told = none ? new Map() : before.#told;
     this.#acting = none ? Promise.resolve() : before.#acting;
   }
 
@@ -116,7 +121,7 @@ export class NodeSession {
         if (answer !== undefined) {
           const inert = this.#shown.get(at)?.inert === true;
           const as = answer === null ? 'gone' : answer.marker ? 'marked' : 'there';
-          this.#shown.set(at, { at: this.#clock.elapsed(), as, inert: inert && answer !== null });
+          this.#shown.set(at, { at: this.#moment(), as, inert: inert && answer !== null });
         }
       } catch (error) {
         // The delete may have been done all the same: whether the node is still there, nobody has said.
@@ -146,7 +151,7 @@ export class NodeSession {
   shows(at: ControlPlaneName, as: Shown): () => void {
     const before = this.#shown.get(at);
     const known = as === 'there' && before?.as === 'marked' ? before.as : as;
-    this.#shown.set(at, { at: this.#clock.elapsed(), as: known, inert: as !== 'perhaps marked' });
+    this.#shown.set(at, { at: this.#moment(), as: known, inert: as !== 'perhaps marked' });
     return () => {
       if (before === undefined) this.#shown.delete(at);
       else this.#shown.set(at, before);
@@ -160,29 +165,51 @@ export class NodeSession {
     for (const [of, { at: asked }] of this.#own) if (asked < oldest) this.#own.delete(of);
   }
 
-  done({ name, instanceId }: Pick<Action, 'name' | 'instanceId'>): void {
-    if (instanceId === undefined) return;
-    if (DESTRUCTIVE.has(name)) this.#done.set(`${name} ${instanceId}`, this.#clock.elapsed());
-    if (name === 'startInstance') this.#ended.delete(instanceId);
+  done({ name, at, instanceId }: Pick<Action, 'name' | 'at' | 'instanceId'>): void {
+    if (instanceId !== undefined && (DESTRUCTIVE.has(name) || name === 'startInstance')) {
+      this.#done.set(`${name} ${instanceId}`, this.#clock.elapsed());
+    }
+    // What is cleared away is booted again.
+    if (name === 'deleteInstance' || name === 'undeploy') this.#told.delete(`boot ${at}`);
   }
 
-  /** An instance is about to be told to end, whatever the answer will be. The result takes it back: it was refused. */
-  ends(instanceId: string): () => void {
-    const before = this.#ended.get(instanceId);
-    this.#ended.set(instanceId, this.#clock.elapsed());
+  /**
+   * Nova is told to end an instance, or to boot one, whatever it answers. The result takes it back: what was known before
+   * is known again.
+   */
+  tells(what: Told, action: Pick<Action, 'at' | 'instanceId'>): () => void {
+    const key = keyOf(what, action);
+    const before = this.#told.get(key);
+    this.#told.set(key, this.#moment());
     return () => {
-      if (before === undefined) this.#ended.delete(instanceId);
-      else this.#ended.set(instanceId, before);
+      if (before === undefined) this.#told.delete(key);
+      else this.#told.set(key, before);
     };
   }
 
-  /** Accepted so short a time ago that a list which asks for it again is rather behind. */
-  didLately({ name, instanceId }: Pick<Action, 'name' | 'instanceId'>): boolean {
+  /** Nova has accepted the opposite. */
+  forgets(what: Told, action: Pick<Action, 'at' | 'instanceId'>): void {
+    this.#told.delete(keyOf(what, action));
+  }
+
+  /** Accepted, or a boot sent, so short a time ago that a list which asks for it again is rather behind. */
+  didLately(action: Pick<Action, 'name' | 'at' | 'instanceId'>): boolean {
+    const { name, instanceId } = action;
+    if (name === 'bootInstance') return this.#isLately(this.#told.get(keyOf('boot', action))?.elapsed);
     return this.#isLately(this.#done.get(`${name} ${instanceId}`));
   }
 
-  #isLately(at: number | undefined): boolean {
-    return at !== undefined && this.#clock.elapsed() - at < LATELY_MS;
+  #moment(): Moment {
+    return { now: this.#clock.now(), elapsed: this.#clock.elapsed() };
+  }
+
+  #isLately(elapsed: number | undefined): boolean {
+    return elapsed !== undefined && this.#clock.elapsed() - elapsed < LATELY_MS;
+  }
+
+  /** Whether a list that was asked for then may be from before `moment`. It counts when it was asked for, not when it is read. */
+  #mayPrecede(asked: number, moment: Moment | undefined): boolean {
+    return moment !== undefined && (this.#isLately(moment.elapsed) || asked - moment.now < LATELY_MS);
   }
 
   /** Forgets everything that was asked until now: it has led nowhere, and is asked again. */
@@ -294,7 +321,12 @@ export class NodeSession {
     });
     // Where it comes from it is told to end again. Where it goes to, what runs is the end of the way, and nobody looks again.
     if (at !== move.to || fact.is !== 'present') return fact;
-    const past = fact.value.find(({ id, status }) => status === 'ACTIVE' && this.#isLately(this.#ended.get(id)));
+    const past = fact.value.find(
+      ({ id, status, taskState }) =>
+        status === 'ACTIVE' &&
+        taskState === null &&
+        this.#mayPrecede(fact.at, this.#told.get(keyOf('end', { at, instanceId: id }))),
+    );
     if (past === undefined) return fact;
     return {
       is: 'unknown',
@@ -322,7 +354,7 @@ export class NodeSession {
     }
     const fact = this.#factOf(reading, this.#changedSince('nodes', at), (nodes) => nodes.get(uuid));
     const shown = this.#shown.get(at);
-    if (fact.is === 'unlooked' || shown === undefined || !this.#isLately(shown.at)) return fact;
+    if (fact.is === 'unlooked' || shown === undefined || !this.#mayPrecede(fact.at, shown.at)) return fact;
     // On its way there it is simply created again, which shows what is there. On its way back nobody would look for it.
     if (shown.as === 'perhaps' && at === move.to) return fact;
     // So is a mark set once more; and on the way back a node without one has come home.
@@ -346,6 +378,12 @@ export class NodeSession {
 
 const placementClassOf = (node: Seen<NodeFacts>): string | null =>
   node.is === 'present' && node.value.resourceClass !== null ? placementClass(node.value.resourceClass) : null;
+
+/** What Nova is told: to end an instance (stop or delete), to boot one for the node. */
+export type Told = 'end' | 'boot';
+
+const keyOf = (what: Told, { at, instanceId }: Pick<Action, 'at' | 'instanceId'>): string =>
+  what === 'end' ? `end ${instanceId}` : `boot ${at}`;
 
 /** In what a list is behind an answer of a moment ago; null: in nothing. */
 function contradiction({ as, inert }: Remembered, listed: Seen<NodeFacts>): string | null {

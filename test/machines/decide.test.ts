@@ -587,7 +587,7 @@ describe('decide along the way', () => {
             reason: 'node_foreign',
             next: 'ask',
             message: expect.stringContaining('it bears no mark, and instance worker-01'),
-            remedy: expect.stringMatching(/Bring i-2 to ACTIVE.*\/ephyra abort d-1/),
+            remedy: expect.stringMatching(/Bring instance i-2 to ACTIVE first.*\/ephyra abort d-1/),
           },
         });
       }
@@ -602,23 +602,21 @@ describe('decide along the way', () => {
         });
       expect(decide(observation(there({}, 'BUILD'), side(), {}, BACK), BACK)).toMatchObject({
         kind: 'wait',
-        step: 'claim',
+        step: 'boot',
         reason: 'instance worker-01 is BUILD, and its node bears no mark',
       });
       const failed = there({ provisionState: 'deploy failed' }, 'ERROR');
       expect(decide(observation(failed, side(), {}, BACK), BACK)).toMatchObject({
         kind: 'fail',
-        step: 'claim',
+        step: 'boot',
         failure: {
           reason: 'node_foreign',
           next: 'ask',
           message: expect.stringContaining('node-01 in cp2 is not touched'),
-          remedy: expect.stringMatching(/Bring i-2 to ACTIVE first.*\/ephyra abort d-1/),
+          remedy: expect.stringMatching(/Bring instance i-2 to ACTIVE first.*rebuild i-2.*\/ephyra abort d-1/),
         },
       });
-      expect(decide(observation(failed, side(), {}, BACK), BACK, { removed: true })).toMatchObject({
-        failure: { message: expect.stringContaining('has lost its mark') },
-      });
+      expect(decide(observation(there({}, 'BUILD'), side(), {}, BACK), BACK, { removed: true }).kind).toBe('wait');
       const runs = there({ provisionState: 'active' }, 'ACTIVE');
       expect(acts(decide(observation(runs, side(), {}, BACK), BACK))).toMatchObject({ name: 'stamp', at: 'cp2' });
     });

@@ -80,7 +80,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the mark is taken off without a look whose it is',
     file: 'machines/decide/arrive.ts',
-    find: "{ name: 'letGo', at: move.to, evidence: bothNodes(move) }",
+    find: "{ name: 'letGo', at: move.to, evidence: [...bothNodes(move), instancesAt(move.to)] }",
     replace: "{ name: 'letGo', at: move.to, evidence: [] }",
     foundBy: [FOREIGN],
     hint: 2_408,
@@ -246,16 +246,16 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'an instance is deleted twice in a row',
     file: 'src/actors/actions/instance.ts',
-    find: 'await orTakenBack(cloudAt(deps, action.at).nova.deleteServer(instanceOf(action), { due }), takeBack);',
+    find: '() => nova.deleteServer(instanceOf(action), { due }),',
     replace:
-      'for (let times = 0; times < 2; times += 1) await orTakenBack(cloudAt(deps, action.at).nova.deleteServer(instanceOf(action), { due }), takeBack);',
+      '() => nova.deleteServer(instanceOf(action), { due }).then(() => nova.deleteServer(instanceOf(action), { due })),',
     foundBy: [REPEATED],
   },
   {
     name: 'what is booted is told to everybody',
     file: 'src/actors/actions/instance.ts',
-    find: 'await nova.createServer(body, { due });',
-    replace: 'deps.waiting(move.uuid, JSON.stringify(body));\n    await nova.createServer(body, { due });',
+    find: '() => nova.createServer(body, { due }),',
+    replace: '() => (deps.waiting(move.uuid, JSON.stringify(body)), nova.createServer(body, { due })),',
     foundBy: [SECRETS],
   },
   {
@@ -459,7 +459,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a list is believed against what an own write has shown',
     file: 'src/actors/session.ts',
-    find: "if (fact.is === 'unlooked' || shown === undefined || !this.#isLately(shown.at)) return fact;",
+    find: "if (fact.is === 'unlooked' || shown === undefined || !this.#mayPrecede(fact.at, shown.at)) return fact;",
     replace: "if (fact.is === 'unlooked' || shown === undefined || at.length > 0) return fact;",
     foundBy: [ROLES],
     hint: 5_004_445,

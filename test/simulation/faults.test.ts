@@ -140,6 +140,66 @@ describe('lists from before a stop or a delete', () => {
       });
     }
   }
+
+  it('do so neither after a start that Nova refused, since it was about to delete the instance', async () => {
+    let uuid: string | null = null;
+    let starts = 0;
+    const world: World = new World({
+      nodes: 1,
+      masters: 0,
+      history: true,
+      deployment: { canary: 0 },
+      disturb: (call) => {
+        if (call.write === 'delete instance' && uuid === null) {
+          uuid = call.node;
+          if (uuid !== null) world.application.faults.lies.add(uuid);
+          // From between the stop and the delete.
+          world.network.lag('cp1', 500);
+          world.time.after(25_000, () => {
+            world.network.lag('cp1', null);
+            world.application.faults.lies.clear();
+          });
+        }
+        if (call.write === 'start' && starts++ === 0) world.network.lag('cp1', 24_000);
+        return null;
+      },
+    });
+    await world.pass(90_000);
+    await world.start();
+    await begin(world);
+    await world.until(() => uuid !== null);
+    await insist(world, (ephyra) => ephyra.abort({ by: BOB }));
+    await world.until(() => hasEnded(world));
+    expect(starts).toBeGreaterThan(0);
+    expect(world.record?.state, JSON.stringify(world.record?.results)).toBe('rolled_back');
+    expect(world.mirror('cp1').running(uuid ?? '')).not.toBeNull();
+  });
+});
+
+describe('lists from before a boot', () => {
+  for (const ms of [5_000, 14_000, 30_000]) {
+    it(`${ms / 1_000} s behind: what was booted is not booted again, and nothing is left over`, async () => {
+      let boots = 0;
+      const world: World = new World({
+        nodes: 1,
+        masters: 0,
+        history: true,
+        deployment: { canary: 0 },
+        disturb: (call) => {
+          if (call.write === 'boot' && boots++ === 0) {
+            world.network.lag('cp2', ms);
+            world.time.after(60_000, () => world.network.lag('cp2', null));
+          }
+          return null;
+        },
+      });
+      await world.pass(90_000);
+      await world.start();
+      expect(await play(world)).toBe('completed');
+      expect(boots).toBe(1);
+      expect([...world.mirror('cp2').instances.values()].filter(({ status }) => status === 'ERROR')).toEqual([]);
+    });
+  }
 });
 
 describe('a destructive request that is held up by a rate limit', () => {

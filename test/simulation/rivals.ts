@@ -68,16 +68,15 @@ export function playRivals(
     for (const { who, what, byMs, thenMs } of rivalry) {
       const ephyra = ephyras[who % ephyras.length];
       if (ephyra !== undefined && ephyra.running !== (what === 'start')) {
+        if (what === 'thaw' || what === 'kill') stopping.delete(ephyra);
         if (what !== 'approve') happened(`Ephyras: ${what}`);
         if (what === 'approve') approve(ephyra);
         else if (what === 'stop' || what === 'abort') void ephyra.send((door) => door[what]({ by: BOB }));
         else if (what === 'freeze') {
           if (byMs < 0) ephyra.freeze();
           else stopping.add(ephyra);
-        } else if (what === 'thaw') {
-          stopping.delete(ephyra);
-          ephyra.thaw();
-        } else if (what === 'kill') ephyra.kill();
+        } else if (what === 'thaw') ephyra.thaw();
+        else if (what === 'kill') ephyra.kill();
         else if (what === 'jump') ephyra.skewMs += byMs;
         else await ephyra.start();
       }

@@ -1,5 +1,6 @@
 import type { Action, ActionName } from '../../../machines/decide/decision.ts';
 import type { ControlPlaneName, InstanceFacts, Move, NodeFacts, NodeUuid, Step } from '../../../machines/domain.ts';
+import { isFailure } from '../../../machines/errors.ts';
 import type { ApplicationPlugin } from '../../../machines/plugin.ts';
 import type { RoleConfig } from '../../config/types.ts';
 import type { SteadyClock } from '../../openstack/clock.ts';
@@ -7,7 +8,7 @@ import type { ControlPlane } from '../../openstack/control-plane.ts';
 import { OpenStackError } from '../../openstack/errors.ts';
 import type { Catalogue } from '../catalogue.ts';
 import type { Definitions } from '../definitions.ts';
-import type { Shown } from '../session.ts';
+import type { Shown, Told } from '../session.ts';
 
 /** What actions are done with. Each takes what it needs. */
 export interface ActionDeps {
@@ -44,8 +45,10 @@ export interface Doing {
   readonly to: { readonly node: NodeFacts | null; readonly instances: readonly InstanceFacts[] };
   /** Tells at once what a create has shown of the node where the action is done: what comes after it may fail. */
   readonly shows: (as: Shown) => () => void;
-  /** Tells, before it is sent, that the action's instance is told to end. The result takes it back. */
-  readonly ends: () => () => void;
+  /** Tells that Nova is told to end the action's instance, or to boot one. The result takes it back. */
+  readonly tells: (what: Told) => () => void;
+  /** Tells that Nova has accepted to start the action's instance. */
+  readonly starts: () => void;
   /** Keeps what the cloud said to a verb that it would not have: that is told if the next look finds nothing changed. */
   readonly refused: (words: string) => void;
 }
@@ -68,12 +71,19 @@ export function instanceOf({ name, instanceId }: Pick<Action, 'name' | 'instance
   return instanceId;
 }
 
-/** `takeBack` what was told of a write before it was sent, when it is certain that nothing has come of it. */
-export async function orTakenBack<T>(call: Promise<T>, takeBack: () => void): Promise<T> {
+/**
+ * Makes a call that is told of before it is sent and once more when it is over, since it may arrive in between. It is taken back
+ * when it is certain that nothing has come of it: it was refused, or not sent (a `Failure` of ours).
+ */
+export async function telling<T>(tell: () => () => void, call: () => Promise<T>): Promise<T> {
+  const takeBack = tell();
   try {
-    return await call;
+    const answer = await call();
+    tell();
+    return answer;
   } catch (error) {
-    if (!(error instanceof OpenStackError && error.maybeDone)) takeBack();
+    if (isFailure(error) || (error instanceof OpenStackError && !error.maybeDone)) takeBack();
+    else tell();
     throw error;
   }
 }

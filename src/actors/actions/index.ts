@@ -6,7 +6,6 @@ import type { NodeSession } from '../session.ts';
 import { addMember, pluginFailure, removeMember, settle } from './application.ts';
 import { copyDefinition } from './copy.ts';
 import type { ActionDeps, Doing, Performers } from './deps.ts';
-import { instanceOf } from './deps.ts';
 import { bootInstance, deleteInstance, startInstance, stopInstance } from './instance.ts';
 import { letGo, stamp } from './marker.ts';
 import { manage, powerOn, provide, undeploy, unenroll } from './node.ts';
@@ -57,7 +56,8 @@ export function createPerform(deps: ActionDeps) {
       from: side(move.from),
       to: side(move.to),
       shows: (as) => session.shows(action.at, as),
-      ends: () => session.ends(instanceOf(action)),
+      tells: (what) => session.tells(what, action),
+      starts: () => session.forgets('end', action),
       refused,
     };
     try {

@@ -9,27 +9,34 @@ import { markerOf } from '../application.ts';
 import type { NamedKind } from '../catalogue.ts';
 import { NotInCatalogueError } from '../catalogue.ts';
 import type { ActionDeps, Perform } from './deps.ts';
-import { cloudAt, instanceOf, orTakenBack } from './deps.ts';
+import { cloudAt, instanceOf, telling } from './deps.ts';
 
-export const stopInstance: Perform = async ({ action, due, ends }, deps) => {
-  const takeBack = ends();
-  await orTakenBack(tolerateConflict(cloudAt(deps, action.at).nova.stopServer(instanceOf(action), { due })), takeBack);
+export const stopInstance: Perform = async ({ action, due, tells }, deps) => {
+  const { nova } = cloudAt(deps, action.at);
+  await telling(
+    () => tells('end'),
+    () => tolerateConflict(nova.stopServer(instanceOf(action), { due })),
+  );
 };
 
-export const startInstance: Perform = async ({ action, due }, deps) => {
-  await tolerateConflict(cloudAt(deps, action.at).nova.startServer(instanceOf(action), { due }));
+export const startInstance: Perform = async ({ action, due, starts }, deps) => {
+  // A conflict starts nothing: Nova may be about to delete it.
+  await tolerateConflict(cloudAt(deps, action.at).nova.startServer(instanceOf(action), { due }).then(starts));
 };
 
-export const deleteInstance: Perform = async ({ action, due, ends }, deps) => {
-  const takeBack = ends();
-  await orTakenBack(cloudAt(deps, action.at).nova.deleteServer(instanceOf(action), { due }), takeBack);
+export const deleteInstance: Perform = async ({ action, due, tells }, deps) => {
+  const { nova } = cloudAt(deps, action.at);
+  await telling(
+    () => tells('end'),
+    () => nova.deleteServer(instanceOf(action), { due }),
+  );
 };
 
 /**
  * Boots the instance of the node's role, pinned to this very node. A create whose answer got lost may have happened: it
  * is never repeated blindly, the next look finds the instance by its metadata.
  */
-export const bootInstance: Perform = async ({ action, move, from, to, due }, deps) => {
+export const bootInstance: Perform = async ({ action, move, from, to, due, tells }, deps) => {
   const role = deps.roles.get(move.role);
   const spec = role?.boot[action.at];
   if (spec === undefined) {
@@ -44,7 +51,10 @@ export const bootInstance: Perform = async ({ action, move, from, to, due }, dep
   const hasKeyPair = async (name: string) => (await nova.getKeypair(name)) !== null;
   const body = await serverBody({ ...deps, hasKeyPair }, move, action.at, spec, markerOf(to.node, from.node));
   try {
-    await nova.createServer(body, { due });
+    await telling(
+      () => tells('boot'),
+      () => nova.createServer(body, { due }),
+    );
   } catch (error) {
     // The preflight has checked every name; a 400 here is Nova being behind, or we are: an id is not what it was.
     if (error instanceof OpenStackError && error.kind === 'bad_request') {

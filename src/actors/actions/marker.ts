@@ -5,7 +5,7 @@ import { OpenStackError } from '../../openstack/errors.ts';
 import { MARKER_KEY, toNodeFacts } from '../../openstack/ironic/facts.ts';
 import { ranBefore, withoutOwn } from '../../openstack/nova/ran.ts';
 import type { Perform } from './deps.ts';
-import { cloudAt, orTakenBack } from './deps.ts';
+import { cloudAt, telling } from './deps.ts';
 
 /** Claims the node: the first write, and from then on the record of whose move this is and of what ran here. */
 export const stamp: Perform = async ({ action, move, from, due, shows }, deps) => {
@@ -22,9 +22,11 @@ export const stamp: Perform = async ({ action, move, from, due, shows }, deps) =
     ...(home === null ? {} : { home }),
   };
   const claim = { op: 'add', path: `/extra/${MARKER_KEY}`, value: marker } as const;
-  const takeBack = shows('perhaps marked');
-  const patch = cloudAt(deps, action.at).ironic.patchNode(move.uuid, [claim], { due });
-  const patched = await orTakenBack(patch, takeBack);
+  const { ironic } = cloudAt(deps, action.at);
+  const patched = await telling(
+    () => shows('perhaps marked'),
+    () => ironic.patchNode(move.uuid, [claim], { due }),
+  );
   const facts = toNodeFacts(patched);
   const read = facts.marker;
   if (read === null || read === 'invalid' || read.deployment !== move.deployment) {

@@ -81,25 +81,48 @@ describe('what is known of one node', () => {
     cp1.instances = async () => [SERVER];
     const session = new NodeSession(survey, clock);
     const BACK = reversed(FORWARD);
+    const I1 = { at: 'cp1', instanceId: 'i-1' } as const;
     const is = async (move: typeof FORWARD) => {
       for (const of of ['nodes', 'instances'] as const) await survey.read({ of, at: 'cp1' }, survey.mark(), time.now());
       return session.observe(move).sides['cp1']?.instances.is;
     };
     expect(await is(BACK)).toBe('present');
-    session.ends('i-1')();
+    session.tells('end', I1)();
     expect(await is(BACK)).toBe('present');
-    session.ends('i-1');
+    session.tells('end', I1);
     // An earlier request may have arrived all the same.
-    session.ends('i-1')();
+    session.tells('end', I1)();
     expect(await is(BACK)).toBe('unknown');
     expect(await is(FORWARD)).toBe('present');
-    session.done({ name: 'startInstance', instanceId: 'i-1' });
+    session.forgets('end', I1);
     expect(await is(BACK)).toBe('present');
-    session.ends('i-1');
+    session.tells('end', I1);
     expect(await is(BACK)).toBe('unknown');
+    // A list that was asked for before, and is read only now, is no newer.
     time.after(LATELY_MS, () => undefined);
     await time.run(() => false, LATELY_MS + 10_000);
+    expect(session.observe(BACK).sides['cp1']?.instances.is).toBe('unknown');
     expect(await is(BACK)).toBe('present');
+    // An honest one tells that it is on its way down.
+    cp1.instances = async () => [{ ...SERVER, 'OS-EXT-STS:task_state': 'powering-off' }];
+    session.tells('end', I1);
+    expect(await is(BACK)).toBe('present');
+  });
+
+  it('knows of a boot that was sent, by control plane, until what came of it is cleared away', () => {
+    const { survey, clock } = stage();
+    const session = new NodeSession(survey, clock);
+    const boot = { name: 'bootInstance', at: 'cp1' } as const;
+    expect(session.didLately(boot)).toBe(false);
+    session.tells('boot', boot)();
+    expect(session.didLately(boot)).toBe(false);
+    session.tells('boot', boot);
+    expect(session.didLately(boot)).toBe(true);
+    expect(session.didLately({ ...boot, at: 'cp2' })).toBe(false);
+    session.done({ name: 'deleteInstance', at: 'cp2', instanceId: 'i-1' });
+    expect(session.didLately(boot)).toBe(true);
+    session.done({ name: 'deleteInstance', at: 'cp1', instanceId: 'i-1' });
+    expect(session.didLately(boot)).toBe(false);
   });
 
   it('is its former life that a list shows, when what was created anew is not as creating leaves it', async () => {
@@ -190,11 +213,11 @@ describe('what is known of one node', () => {
       return session.observe(FORWARD).sides['cp1']?.node.is;
     };
     await session.change({ name: 'stamp', at: 'cp1' }, async () => node());
-    session.done({ name: 'deleteInstance', instanceId: 'i-1' });
+    session.done({ name: 'deleteInstance', at: 'cp1', instanceId: 'i-1' });
     expect(await is()).toBe('unknown');
     aheadMs = 3_600_000;
     expect(await is()).toBe('unknown');
-    expect(session.didLately({ name: 'deleteInstance', instanceId: 'i-1' })).toBe(true);
+    expect(session.didLately({ name: 'deleteInstance', at: 'cp1', instanceId: 'i-1' })).toBe(true);
     time.after(LATELY_MS, () => undefined);
     await time.run(() => false, LATELY_MS + 10_000);
     expect(await is()).toBe('present');
@@ -243,8 +266,8 @@ describe('what is known of one node', () => {
     answer(undefined);
     await late;
     expect(instances()).toBe('unlooked');
-    session.done({ name: 'deleteInstance', instanceId: 'i-1' });
-    expect(next.didLately({ name: 'deleteInstance', instanceId: 'i-1' })).toBe(true);
+    session.done({ name: 'deleteInstance', at: 'cp1', instanceId: 'i-1' });
+    expect(next.didLately({ name: 'deleteInstance', at: 'cp1', instanceId: 'i-1' })).toBe(true);
   });
 
   it('is looked for again once another session has changed the node, and never looked for in vain', async () => {
@@ -283,7 +306,7 @@ describe('what is known of one node', () => {
 
   it('includes what it has lately had done, so that a list that is behind does not have it done twice', async () => {
     const { session, time } = await known();
-    const stop = { name: 'stopInstance', instanceId: 'i-1' } as const;
+    const stop = { name: 'stopInstance', at: 'cp1', instanceId: 'i-1' } as const;
     expect(session.didLately(stop)).toBe(false);
     session.done(stop);
     expect(session.didLately(stop)).toBe(true);
@@ -291,8 +314,8 @@ describe('what is known of one node', () => {
     time.after(LATELY_MS, () => undefined);
     await time.run(() => false, LATELY_MS + 10_000);
     expect(session.didLately(stop)).toBe(false);
-    session.done({ name: 'addMember', instanceId: 'i-1' });
-    expect(session.didLately({ name: 'addMember', instanceId: 'i-1' })).toBe(false);
+    session.done({ name: 'addMember', at: 'cp1', instanceId: 'i-1' });
+    expect(session.didLately({ name: 'addMember', at: 'cp1', instanceId: 'i-1' })).toBe(false);
   });
 
   it('is not what an abandoned question is answered after an action', async () => {
