@@ -462,7 +462,8 @@ export const MUTANTS: readonly Mutant[] = [
     find: "if (fact.is === 'unlooked' || shown === undefined || !this.#mayPrecede(fact.at, shown.at)) return fact;",
     replace: "if (fact.is === 'unlooked' || shown === undefined || at.length > 0) return fact;",
     foundBy: [ROLES],
-    hint: 5_004_445,
+    hint: 792,
+    collides: true,
   },
   {
     name: 'what a call has shown is forgotten when the next one fails',
