@@ -48,6 +48,9 @@ interface Remembered {
 /** Actions after which a node that has just been created is in `enroll` all the same. */
 const LEAVES_INERT: ReadonlySet<Action['name']> = new Set(['copyDefinition', 'stamp', 'letGo']);
 
+/** Actions after which nothing is left of what was booted there. */
+const CLEARS: ReadonlySet<Action['name']> = new Set(['deleteInstance', 'undeploy', 'unenroll']);
+
 /**
  * What a run of a deployment knows of one node: what was seen since its last change, and the action that is under way.
  * Nothing in it is needed after a restart.
@@ -64,7 +67,7 @@ export class NodeSession {
   #ownChanged = 0;
   /** The application has let go of the node in this process, and was not asked since to take it. */
   removed = false;
-  /** When, by `elapsed`, a destructive action was accepted, by action and instance. */
+  /** When, by `elapsed`, an action that destroys or starts something was accepted, by action and instance. */
   readonly #done: Map<string, number>;
   /** By what Nova was told: when, whatever it answered. */
   readonly #told: Map<string, Moment>;
@@ -165,17 +168,25 @@ export class NodeSession {
     for (const [of, { at: asked }] of this.#own) if (asked < oldest) this.#own.delete(of);
   }
 
-  done({ name, at, instanceId }: Pick<Action, 'name' | 'at' | 'instanceId'>): void {
-    if (instanceId !== undefined && (DESTRUCTIVE.has(name) || name === 'startInstance')) {
-      this.#done.set(`${name} ${instanceId}`, this.#clock.elapsed());
-    }
-    // What is cleared away is booted again.
-    if (name === 'deleteInstance' || name === 'undeploy') this.#told.delete(`boot ${at}`);
+  done(action: Pick<Action, 'name' | 'at' | 'instanceId'>): void {
+    const { name, instanceId } = action;
+    const done = (what: Action['name']) => void this.#done.set(`${what} ${instanceId}`, this.#clock.elapsed());
+    if (instanceId !== undefined && DESTRUCTIVE.has(name)) done(name);
+    // What is being deleted, and runs by a list from before, need not be stopped.
+    if (name === 'deleteInstance') done('stopInstance');
+    // Where it is cleared away another one is booted.
+    if (CLEARS.has(name)) this.#told.delete(keyOf('boot', action));
+  }
+
+  /** Nova has accepted to start it again: it runs, unless it is being deleted as well. */
+  starts(action: Pick<Action, 'at' | 'instanceId'>): void {
+    this.#told.delete(keyOf('stop', action));
+    this.#done.set(`startInstance ${action.instanceId}`, this.#clock.elapsed());
   }
 
   /**
-   * Nova is told to end an instance, or to boot one, whatever it answers. The result takes it back: what was known before
-   * is known again.
+   * Nova is told to stop or delete an instance, or to boot one, whatever it answers. The result takes it back: what was known
+   * before is known again.
    */
   tells(what: Told, action: Pick<Action, 'at' | 'instanceId'>): () => void {
     const key = keyOf(what, action);
@@ -185,11 +196,6 @@ export class NodeSession {
       if (before === undefined) this.#told.delete(key);
       else this.#told.set(key, before);
     };
-  }
-
-  /** Nova has accepted the opposite. */
-  forgets(what: Told, action: Pick<Action, 'at' | 'instanceId'>): void {
-    this.#told.delete(keyOf(what, action));
   }
 
   /** Accepted, or a boot sent, so short a time ago that a list which asks for it again is rather behind. */
@@ -319,20 +325,26 @@ export class NodeSession {
       const there = index.on(move.uuid, instanceUuid);
       return there.length === 0 ? undefined : there;
     });
+    const told = (what: Told, instanceId?: string) =>
+      fact.is !== 'unlooked' && this.#mayPrecede(fact.at, this.#told.get(keyOf(what, { at, instanceId })));
     // Where it comes from it is told to end again. Where it goes to, what runs is the end of the way, and nobody looks again.
-    if (at !== move.to || fact.is !== 'present') return fact;
-    const past = fact.value.find(
-      ({ id, status, taskState }) =>
-        status === 'ACTIVE' &&
-        taskState === null &&
-        this.#mayPrecede(fact.at, this.#told.get(keyOf('end', { at, instanceId: id }))),
-    );
-    if (past === undefined) return fact;
-    return {
-      is: 'unknown',
-      why: `its list shows ${past.name} as running, which was told to end a moment ago`,
-      at: fact.at,
-    };
+    if (at === move.to && fact.is === 'present') {
+      const past = fact.value.find(
+        ({ id, status, taskState }) =>
+          status === 'ACTIVE' && taskState === null && (told('stop', id) || told('delete', id)),
+      );
+      if (past === undefined) return fact;
+      return {
+        is: 'unknown',
+        why: `its list shows ${past.name} as running, which was told to end a moment ago`,
+        at: fact.at,
+      };
+    }
+    // Where it goes to it is waited for. Where it comes from the node would be taken away under it.
+    if (at === move.from && fact.is === 'absent' && told('boot')) {
+      return { is: 'unknown', why: 'its list does not show what was booted a moment ago', at: fact.at };
+    }
+    return fact;
   }
 
   /** Whether the node is in the answer to one of Placement's questions. */
@@ -379,11 +391,11 @@ export class NodeSession {
 const placementClassOf = (node: Seen<NodeFacts>): string | null =>
   node.is === 'present' && node.value.resourceClass !== null ? placementClass(node.value.resourceClass) : null;
 
-/** What Nova is told: to end an instance (stop or delete), to boot one for the node. */
-export type Told = 'end' | 'boot';
+/** What Nova is told: to end an instance, or to boot one for the node. */
+export type Told = 'stop' | 'delete' | 'boot';
 
-const keyOf = (what: Told, { at, instanceId }: Pick<Action, 'at' | 'instanceId'>): string =>
-  what === 'end' ? `end ${instanceId}` : `boot ${at}`;
+const keyOf = (what: Told, { at, instanceId }: { at: ControlPlaneName; instanceId?: string | undefined }): string =>
+  what === 'boot' ? `boot ${at}` : `${what} ${instanceId}`;
 
 /** In what a list is behind an answer of a moment ago; null: in nothing. */
 function contradiction({ as, inert }: Remembered, listed: Seen<NodeFacts>): string | null {

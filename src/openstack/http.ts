@@ -244,7 +244,6 @@ function noAnswer(controlPlane: string, call: HttpCall, thrown: unknown, timeout
   const timedOut = thrown === TIMED_OUT;
   const code = codeOf(thrown);
   const tlsProblem = code !== null && /^(ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|ERR_SSL)/.test(code);
-  const isRead = call.method === 'GET' || call.method === 'HEAD';
   return new OpenStackError(
     {
       controlPlane,
@@ -260,7 +259,7 @@ function noAnswer(controlPlane: string, call: HttpCall, thrown: unknown, timeout
       ...(tlsProblem
         ? { remedy: 'The certificate was not accepted: set cacert of this cloud in clouds.yaml to its CA file.' }
         : {}),
-      maybeDone: !isRead && !(code !== null && NEVER_SENT.has(code)) && !tlsProblem,
+      maybeDone: !isRead(call) && !(code !== null && NEVER_SENT.has(code)) && !tlsProblem,
     },
     timedOut ? undefined : { cause: thrown },
   );

@@ -176,7 +176,57 @@ describe('lists from before a stop or a delete', () => {
   });
 });
 
+describe('a delete that comes a minute and a half late', () => {
+  it('does not hit a node that has come home: it is waited for', async () => {
+    let uuid: string | null = null;
+    const world: World = new World({
+      nodes: 1,
+      masters: 0,
+      deployment: { canary: 0 },
+      disturb: (call) => {
+        if (call.write !== 'delete instance' || uuid !== null) return null;
+        uuid = call.node;
+        return { do: 'late request', ms: 90_000 };
+      },
+    });
+    await world.start();
+    await begin(world);
+    await world.until(() => uuid !== null);
+    await insist(world, (ephyra) => ephyra.abort({ by: BOB }));
+    await world.until(() => hasEnded(world));
+    await world.pass(120_000);
+    expect(world.record?.state, JSON.stringify(world.record?.results)).toBe('rolled_back');
+    expect(world.mirror('cp1').running(uuid ?? '')).not.toBeNull();
+  });
+});
+
 describe('lists from before a boot', () => {
+  for (const ms of [14_000, 30_000]) {
+    it(`${ms / 1_000} s behind: a node that is to come back right then is not taken away under its instance`, async () => {
+      let isBooted = false;
+      const world: World = new World({
+        nodes: 1,
+        masters: 0,
+        history: true,
+        deployment: { canary: 0 },
+        disturb: (call) => {
+          if (call.write !== 'boot' || isBooted) return null;
+          isBooted = true;
+          world.network.lag('cp2', ms);
+          world.time.after(100_000, () => world.network.lag('cp2', null));
+          return null;
+        },
+      });
+      await world.pass(90_000);
+      await world.start();
+      await begin(world);
+      await world.until(() => isBooted);
+      await insist(world, (ephyra) => ephyra.abort({ by: BOB }));
+      await world.until(() => hasEnded(world));
+      expect(world.record?.state, JSON.stringify(world.record?.results)).toBe('rolled_back');
+    });
+  }
+
   for (const ms of [5_000, 14_000, 30_000]) {
     it(`${ms / 1_000} s behind: what was booted is not booted again, and nothing is left over`, async () => {
       let boots = 0;

@@ -45,7 +45,7 @@ export interface Doing {
   readonly to: { readonly node: NodeFacts | null; readonly instances: readonly InstanceFacts[] };
   /** Tells at once what a create has shown of the node where the action is done: what comes after it may fail. */
   readonly shows: (as: Shown) => () => void;
-  /** Tells that Nova is told to end the action's instance, or to boot one. The result takes it back. */
+  /** Tells that Nova is told to stop or delete the action's instance, or to boot one. The result takes it back. */
   readonly tells: (what: Told) => () => void;
   /** Tells that Nova has accepted to start the action's instance. */
   readonly starts: () => void;
@@ -73,7 +73,7 @@ export function instanceOf({ name, instanceId }: Pick<Action, 'name' | 'instance
 
 /**
  * Makes a call that is told of before it is sent and once more when it is over, since it may arrive in between. It is taken back
- * when it is certain that nothing has come of it: it was refused, or not sent (a `Failure` of ours).
+ * when it is certain that nothing has come of it: `call` rejects as refused, or as not sent (a `Failure` of ours).
  */
 export async function telling<T>(tell: () => () => void, call: () => Promise<T>): Promise<T> {
   const takeBack = tell();

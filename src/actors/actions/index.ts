@@ -57,7 +57,7 @@ export function createPerform(deps: ActionDeps) {
       to: side(move.to),
       shows: (as) => session.shows(action.at, as),
       tells: (what) => session.tells(what, action),
-      starts: () => session.forgets('end', action),
+      starts: () => session.starts(action),
       refused,
     };
     try {

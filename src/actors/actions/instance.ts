@@ -14,7 +14,7 @@ import { cloudAt, instanceOf, telling } from './deps.ts';
 export const stopInstance: Perform = async ({ action, due, tells }, deps) => {
   const { nova } = cloudAt(deps, action.at);
   await telling(
-    () => tells('end'),
+    () => tells('stop'),
     () => tolerateConflict(nova.stopServer(instanceOf(action), { due })),
   );
 };
@@ -27,7 +27,7 @@ export const startInstance: Perform = async ({ action, due, starts }, deps) => {
 export const deleteInstance: Perform = async ({ action, due, tells }, deps) => {
   const { nova } = cloudAt(deps, action.at);
   await telling(
-    () => tells('end'),
+    () => tells('delete'),
     () => nova.deleteServer(instanceOf(action), { due }),
   );
 };

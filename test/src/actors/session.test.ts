@@ -87,16 +87,16 @@ describe('what is known of one node', () => {
       return session.observe(move).sides['cp1']?.instances.is;
     };
     expect(await is(BACK)).toBe('present');
-    session.tells('end', I1)();
+    session.tells('stop', I1)();
     expect(await is(BACK)).toBe('present');
-    session.tells('end', I1);
+    session.tells('stop', I1);
     // An earlier request may have arrived all the same.
-    session.tells('end', I1)();
+    session.tells('stop', I1)();
     expect(await is(BACK)).toBe('unknown');
     expect(await is(FORWARD)).toBe('present');
-    session.forgets('end', I1);
+    session.starts(I1);
     expect(await is(BACK)).toBe('present');
-    session.tells('end', I1);
+    session.tells('stop', I1);
     expect(await is(BACK)).toBe('unknown');
     // A list that was asked for before, and is read only now, is no newer.
     time.after(LATELY_MS, () => undefined);
@@ -105,8 +105,33 @@ describe('what is known of one node', () => {
     expect(await is(BACK)).toBe('present');
     // An honest one tells that it is on its way down.
     cp1.instances = async () => [{ ...SERVER, 'OS-EXT-STS:task_state': 'powering-off' }];
-    session.tells('end', I1);
+    session.tells('stop', I1);
     expect(await is(BACK)).toBe('present');
+  });
+
+  it('is not an instance that was told to be gone, though a start was accepted meanwhile', async () => {
+    const { survey, time, clock, cp1 } = stage();
+    cp1.instances = async () => [SERVER];
+    const session = new NodeSession(survey, clock);
+    const i1 = { at: 'cp1', instanceId: 'i-1' } as const;
+    session.tells('delete', i1);
+    session.starts(i1);
+    for (const of of ['nodes', 'instances'] as const) await survey.read({ of, at: 'cp1' }, survey.mark(), time.now());
+    expect(session.observe(reversed(FORWARD)).sides['cp1']?.instances.is).toBe('unknown');
+    expect(session.didLately({ name: 'startInstance', ...i1 })).toBe(true);
+    session.done({ name: 'deleteInstance', ...i1 });
+    expect(session.didLately({ name: 'stopInstance', ...i1 })).toBe(true);
+  });
+
+  it('is not gone where it was told to be booted, and nobody would look for it any more', async () => {
+    const { survey, time, clock } = stage();
+    const session = new NodeSession(survey, clock);
+    session.tells('boot', { at: 'cp1' });
+    for (const of of ['nodes', 'instances'] as const) await survey.read({ of, at: 'cp1' }, survey.mark(), time.now());
+    expect(session.observe(FORWARD).sides['cp1']?.instances.is).toBe('unknown');
+    expect(session.observe(reversed(FORWARD)).sides['cp1']?.instances.is).toBe('absent');
+    session.done({ name: 'undeploy', at: 'cp1' });
+    expect(session.observe(FORWARD).sides['cp1']?.instances.is).toBe('absent');
   });
 
   it('knows of a boot that was sent, by control plane, until what came of it is cleared away', () => {

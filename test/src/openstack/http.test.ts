@@ -71,6 +71,14 @@ describe('a create', () => {
     expect(await errorOf(plane.nova.createServer(body))).toMatchObject({ kind: 'unreachable', maybeDone: false });
   });
 
+  it('has not worked when no token was to be had for it', async () => {
+    const cloud = await startCloud();
+    cloud.on('POST /identity/v3/auth/tokens', 'drop');
+    const error = await errorOf(cloud.controlPlane().nova.createServer(body));
+    expect(error).toMatchObject({ service: 'keystone', kind: 'unreachable', maybeDone: false });
+    expect(cloud.seen(CREATE)).toHaveLength(0);
+  });
+
   it('is sent again after 429, which says that nothing was done', async () => {
     const cloud = await startCloud();
     cloud.on(CREATE, { status: 429, headers: { 'retry-after': '1' } }, { status: 202, body: { server: { id: 's1' } } });

@@ -46,6 +46,12 @@ interface Listing<T> {
   readonly entries: Map<string, T>;
 }
 
+/** A list that is not at its end, and the last call that was sent before this became known: the next page is asked for later. */
+interface Begun<T> {
+  readonly pages: Listing<T>;
+  readonly after: number;
+}
+
 type Json = Record<string, unknown>;
 
 /**
@@ -58,8 +64,8 @@ export class Knowledge {
   /** By process and control plane, and below by node, as they are asked for: of all nodes of one after another. */
   readonly #single = new Map<string, Map<string, Told>>();
   /** Lists that are not at their end: by process, control plane and the marker with which they go on, oldest first. */
-  readonly #nodePages = new Map<string, Listing<NodeSaid>[]>();
-  readonly #instancePages = new Map<string, Listing<InstanceSaid>[]>();
+  readonly #nodePages = new Map<string, Begun<NodeSaid>[]>();
+  readonly #instancePages = new Map<string, Begun<InstanceSaid>[]>();
   readonly #membership = new Map<string, MembershipAnswer>();
   readonly #now: () => number;
   #last: Call | null = null;
@@ -100,7 +106,7 @@ export class Knowledge {
       if (call.status !== 200) return;
       const { nodes, next } = body as { nodes: Json[]; next?: unknown };
       const entries = nodes.map((node): [string, NodeSaid] => [String(node['uuid']), said(node)]);
-      page(call, query, entries, next, this.#nodePages, this.#lists);
+      page(call, this.#newest, query, entries, next, this.#nodePages, this.#lists);
     } else if (sub === undefined && (call.status === 200 || call.status === 404)) {
       const node = call.status === 404 ? null : said(body as Json);
       const { sentAt } = call;
@@ -126,7 +132,8 @@ export class Knowledge {
     const servers = body['servers'] as Json[];
     const links = (body['servers_links'] ?? []) as { rel: string; href: string }[];
     const entries = servers.map((server): [string, InstanceSaid] => [String(server['id']), instanceSaid(server)]);
-    page(call, query, entries, links.find(({ rel }) => rel === 'next')?.href, this.#instancePages, this.#instances);
+    const next = links.find(({ rel }) => rel === 'next')?.href;
+    page(call, this.#newest, query, entries, next, this.#instancePages, this.#instances);
   }
 
   answered(answer: MembershipAnswer): void {
@@ -177,22 +184,26 @@ function putUnder<T>(tables: Map<string, Map<string, T>>, key: string, uuid: str
 /** Takes in one page of a list; with the last one the list is whole. */
 function page<T>(
   call: Call,
+  newest: number,
   query: string,
   entries: readonly [string, T][],
   next: unknown,
-  begun: Map<string, Listing<T>[]>,
+  begun: Map<string, Begun<T>[]>,
   whole: Map<string, Listing<T>>,
 ): void {
   const key = keyOf(call.process, call.at);
   const { id, sentAt } = call;
-  // Two lists may be read at the same time; which page belongs to which, only the marker tells. The newest: one that
-  // has been given up in its middle waits for ever.
-  const waiting = begun.get(`${key} ${markerOf(query)}`)?.sort((a, b) => a.sentAt - b.sentAt);
-  const pages = waiting?.pop() ?? { id, sentAt, entries: new Map<string, T>() };
+  // Two lists may be read at the same time; which page belongs to which, the marker tells, and whether it was asked for when
+  // the page before was known. Of several the newest: one that has been given up in its middle waits for ever.
+  const waiting = begun.get(`${key} ${markerOf(query)}`) ?? [];
+  const known = waiting.filter(({ after }) => id > after).sort((a, b) => a.pages.sentAt - b.pages.sentAt);
+  const before = known.at(-1);
+  if (before !== undefined) waiting.splice(waiting.indexOf(before), 1);
+  const pages = before?.pages ?? { id, sentAt, entries: new Map<string, T>() };
   for (const [uuid, entry] of entries) pages.entries.set(uuid, entry);
   const marker = typeof next === 'string' ? markerOf(next) : null;
   if (marker !== null) {
-    begun.set(`${key} ${marker}`, [...(begun.get(`${key} ${marker}`) ?? []), pages]);
+    begun.set(`${key} ${marker}`, [...(begun.get(`${key} ${marker}`) ?? []), { pages, after: newest }]);
     return;
   }
   const last = whole.get(key);
