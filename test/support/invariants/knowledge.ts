@@ -193,10 +193,10 @@ function page<T>(
 ): void {
   const key = keyOf(call.process, call.at);
   const { id, sentAt } = call;
-  // Two lists may be read at the same time; which page belongs to which, the marker tells, and whether it was asked for when
-  // the page before was known. Of several the newest: one that has been given up in its middle waits for ever.
+  // Two lists may be read at the same time; which page belongs to which, the marker tells, and that it was asked for right after
+  // the page before was known. One that has been given up in its middle waits for ever.
   const waiting = begun.get(`${key} ${markerOf(query)}`) ?? [];
-  const known = waiting.filter(({ after }) => id > after).sort((a, b) => a.pages.sentAt - b.pages.sentAt);
+  const known = waiting.filter(({ after }) => id > after).sort((a, b) => a.after - b.after);
   const before = known.at(-1);
   if (before !== undefined) waiting.splice(waiting.indexOf(before), 1);
   const pages = before?.pages ?? { id, sentAt, entries: new Map<string, T>() };
