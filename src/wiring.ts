@@ -13,6 +13,7 @@ import { createEnsure, type EnsureDeps } from './actors/ensure.ts';
 import { gate, permit, soak } from './actors/gate.ts';
 import { KnownNodes } from './actors/knownNodes.ts';
 import { APPLICATION_PATIENCE_MS, withPatience } from './actors/patience.ts';
+import { proveOther } from './actors/proof.ts';
 import { isServing, whyNotServing } from './actors/serving.ts';
 import { Survey } from './actors/survey.ts';
 import { followBmcSecrets } from './config/bmcSecrets.ts';
@@ -205,7 +206,15 @@ export async function wire(
       isWritable,
       waiting: listener.waiting,
     });
+    const prove: EnsureDeps['proveOther'] = async (move, session, due) => {
+      const there = session.observe(move).sides[move.to]?.node;
+      const ironic = controlPlanes.get(move.to)?.ironic;
+      if (ironic === undefined) throw new Error(`${move.to} is not a configured control plane`);
+      const gone = () => void session.shows(move.to, 'gone');
+      await proveOther(move, there?.is === 'present' ? there.value : null, { ironic, due, gone });
+    };
     const ensure = createEnsure({
+      proveOther: prove,
       survey,
       latest,
       clock: steady,

@@ -1,6 +1,6 @@
 import { decide } from '../../machines/decide/decide.ts';
 import type { Action, Decision } from '../../machines/decide/decision.ts';
-import { DESTRUCTIVE, EFFECTS, sameAction } from '../../machines/decide/decision.ts';
+import { bothNodes, DESTRUCTIVE, EFFECTS, sameAction } from '../../machines/decide/decision.ts';
 import type { Move, NodeFacts, NodeUuid, Step, Want } from '../../machines/domain.ts';
 import { STEPS } from '../../machines/domain.ts';
 import type { FailureData } from '../../machines/errors.ts';
@@ -30,6 +30,8 @@ export interface EnsureDeps {
     /** Hears what the cloud said to a verb that does not fit the state in which it finds the node. */
     refused: (words: string) => void,
   ) => Promise<NodeFacts | null | undefined>;
+  /** Resolves when the node is proven to be where it is going, before it is deleted where it comes from. */
+  readonly proveOther: (move: Move, session: NodeSession, due: () => boolean) => Promise<void>;
   /** Resolves once the application can spare the node, which is in service. */
   readonly permit: (move: Move, signal: AbortSignal) => Promise<void>;
   /** Resolves when the clouds of the move may be written to by this process; tells what it waits for. */
@@ -92,6 +94,22 @@ export function createEnsure(deps: EnsureDeps) {
     session.doubt();
   }
 
+  /** False when what the proof is needed for is not called for any more. Before the evidence, which it would make old. */
+  async function isProven(move: Move, session: NodeSession, isCalledFor: () => boolean): Promise<boolean> {
+    await session.look(bothNodes(move), move, clock.now() - BASIS_MS, questions);
+    let isDue = isCalledFor();
+    if (!isDue) return false;
+    try {
+      await deps.proveOther(move, session, () => {
+        isDue = isCalledFor();
+        return isDue;
+      });
+    } catch (error) {
+      if (isDue) throw error;
+    }
+    return isDue;
+  }
+
   /** Where a node migration starts: the first decision that is about a step. */
   async function start(input: { move: Move }, signal: AbortSignal): Promise<Start> {
     const { move } = input;
@@ -141,6 +159,7 @@ export function createEnsure(deps: EnsureDeps) {
       const decision = decide(session.observe(move), move, remembered());
       return decision.kind === 'act' && sameAction(decision.action, action) ? decision.action : null;
     };
+    const isCalledFor = (action: Action) => !signal.aborted && deps.isWritable(move) && stillCalledFor(action) !== null;
     const tried: Action[] = [];
     /** By action, of this try. */
     const refusals = new Map<Action['name'], string>();
@@ -176,6 +195,7 @@ export function createEnsure(deps: EnsureDeps) {
           // Both before the evidence, so that waiting for them, which can take hours, does not make the evidence old.
           if (action.name === 'removeMember' && isInService(session.observe(move))) await deps.permit(move, signal);
           await deps.mayWrite(move, signal);
+          if (action.name === 'unenroll' && !(await isProven(move, session, () => isCalledFor(action)))) continue;
           const asked = clock.now();
           await Promise.all([
             session.look(action.evidence, move, asked - deps.evidenceMs, questions),
@@ -194,7 +214,7 @@ export function createEnsure(deps: EnsureDeps) {
           const lasts = DESTRUCTIVE.has(action.name) ? notAfter : asked + PREPARATION_MS;
           let isDue = true;
           const due = () => {
-            isDue = !signal.aborted && clock.now() <= lasts && deps.isWritable(move) && stillCalledFor(action) !== null;
+            isDue = clock.now() <= lasts && isCalledFor(action);
             return isDue;
           };
           try {

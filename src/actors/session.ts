@@ -154,7 +154,7 @@ export class NodeSession {
   shows(at: ControlPlaneName, as: Shown): () => void {
     const before = this.#shown.get(at);
     const known = as === 'there' && before?.as === 'marked' ? before.as : as;
-    this.#shown.set(at, { at: this.#moment(), as: known, inert: as !== 'perhaps marked' });
+    this.#shown.set(at, { at: this.#moment(), as: known, inert: as !== 'perhaps marked' && as !== 'gone' });
     return () => {
       if (before === undefined) this.#shown.delete(at);
       else this.#shown.set(at, before);

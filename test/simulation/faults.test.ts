@@ -200,6 +200,42 @@ describe('a delete that comes a minute and a half late', () => {
   });
 });
 
+describe('reads of a control plane from before a node was deleted there', () => {
+  for (const ms of [12_000, 16_000, 20_000]) {
+    it(`do not cost the copy that is all that is left of it: ${ms / 1_000} s behind`, async () => {
+      let manages = 0;
+      const world: World = new World({
+        nodes: 1,
+        masters: 0,
+        history: true,
+        deployment: { canary: 0 },
+        disturb: (call) => {
+          if (call.write !== 'manage' || call.at !== 'cp2') return null;
+          manages += 1;
+          // The BMC does not answer in the target, so that the copy stays in `enroll`.
+          world.plane('cp2').faults.add({ match: { node: 'node-01' }, times: 1, effect: { kind: 'verify-fails' } });
+          if (manages !== 2) return null;
+          world.network.lag('cp1', ms);
+          world.time.after(6_000, () => world.network.lag('cp1', null));
+          return null;
+        },
+      });
+      await world.pass(90_000);
+      await world.start();
+      await begin(world);
+      await world.until(() => manages === 1);
+      // What deleted the node knows so; what goes on does not.
+      world.kill();
+      await world.start();
+      await world.until(() => manages === 2);
+      await insist(world, (ephyra) => ephyra.abort({ by: BOB }));
+      // The watcher of definitions sees every change.
+      await world.until(() => hasEnded(world));
+      expect(world.record?.state, JSON.stringify(world.record?.results)).toBe('rolled_back');
+    });
+  }
+});
+
 describe('lists from before a boot', () => {
   for (const ms of [14_000, 30_000]) {
     it(`${ms / 1_000} s behind: a node that is to come back right then is not taken away under its instance`, async () => {

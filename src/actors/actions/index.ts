@@ -55,7 +55,7 @@ export function createPerform(deps: ActionDeps) {
       inService: isInService(seen),
       from: side(move.from),
       to: side(move.to),
-      shows: (as) => session.shows(action.at, as),
+      shows: (as, at = action.at) => session.shows(at, as),
       tells: (what) => session.tells(what, action),
       starts: () => session.starts(action),
       refused,

@@ -41,6 +41,28 @@ export function ironicNodeCases(): readonly Case[] {
       },
     },
     {
+      id: 'ironic.extra.patch.part',
+      call: 'ironic PATCH /v1/nodes/{node} -> 200, 400',
+      says: 'a part of a key of `extra` is written once more as it is; where the part or the key is not there, that is refused',
+      run: async (world) => {
+        await world.patch(SPARE, { op: 'add', path: '/extra/ephyra', value: { v: 1, epoch: 2 } });
+        const before = await world.node(SPARE);
+        const again = () => world.patch(SPARE, { op: 'replace', path: '/extra/ephyra/v', value: 1 });
+        expect((await again()).status).toBe(200);
+        const after = await world.node(SPARE);
+        for (const key of Object.keys(before) as (keyof typeof before)[]) {
+          if ((key as string) !== 'updated_at') expect(after[key], key).toEqual(before[key]);
+        }
+        const other = await world.patch(SPARE, { op: 'replace', path: '/extra/ephyra/w', value: 1 });
+        expect(other.status).toBe(400);
+        await world.patch(SPARE, { op: 'remove', path: '/extra/ephyra' });
+        expect((await again()).status).toBe(400);
+        await world.patch(SPARE, { op: 'add', path: '/extra/ephyra', value: 'no map' });
+        expect((await again()).status).toBe(400);
+        await world.patch(SPARE, { op: 'remove', path: '/extra/ephyra' });
+      },
+    },
+    {
       id: 'ironic.patch.test-op',
       call: 'ironic PATCH /v1/nodes/{node} -> 400',
       says: 'there is no compare-and-set: the `test` operation is refused',
@@ -71,6 +93,8 @@ export function ironicNodeCases(): readonly Case[] {
       run: async ({ cloud }) => {
         const path = '/v1/nodes/00000000-0000-4000-8000-000000000000';
         expect((await cloud.ironic('PATCH', path, [{ op: 'add', path: '/extra/x', value: 1 }])).status).toBe(404);
+        const part = { op: 'replace', path: '/extra/ephyra/v', value: 1 };
+        expect((await cloud.ironic('PATCH', path, [part])).status).toBe(404);
       },
     },
     {

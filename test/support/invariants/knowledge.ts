@@ -119,7 +119,8 @@ export class Knowledge {
   #answerOfWrite({ process, at, node, write, status, sentAt }: Call, body: Json): void {
     if (node === null || status === null) return;
     const gone = write === 'delete node' && (status === 204 || status === 404);
-    const shown = (write === 'mark' || write === 'patch' || write === 'create node') && status >= 200 && status < 300;
+    const shows = write === 'mark' || write === 'prove' || write === 'patch' || write === 'create node';
+    const shown = shows && status >= 200 && status < 300;
     if (!gone && !shown) return;
     const told = { id: this.#newest, sentAt, knownAt: this.#now(), written: true };
     putUnder(this.#single, keyOf(process, at), node, { ...told, node: gone ? null : said(body) });

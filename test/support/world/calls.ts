@@ -4,6 +4,8 @@ import type { Mirror } from './mirror.ts';
 /** What a write does. `token` is no write to the cloud; `other` is one that Ephyra has no use for. */
 export const WRITES = [
   'mark',
+  /** The mark is written once more as it is: a write finds out what no read tells for certain, that the node is there. */
+  'prove',
   'patch',
   'create node',
   'create port',
@@ -119,6 +121,7 @@ function nodeWrite(method: string, sub: string | undefined, what: string | undef
   if (sub === undefined && method === 'DELETE') return 'delete node';
   if (sub === undefined && method === 'PATCH') {
     const paths = Array.isArray(body) ? body.map((step) => map(step)['path']) : [];
+    if (paths.length === 1 && paths[0] === '/extra/ephyra/v') return 'prove';
     return paths.length > 0 && paths.every((path) => path === '/extra/ephyra') ? 'mark' : 'patch';
   }
   if (sub === 'traits') return 'set traits';
