@@ -152,7 +152,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'if (move.to === move.source || (running && isOurs)) {',
     replace: 'if (move.to === move.source || isOurs) {',
     foundBy: [ROLES],
-    hint: 940,
+    hint: 1224,
     collides: true,
   },
   // --- actors
@@ -383,7 +383,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: "({ status }) => abort || status === 'ACTIVE' || result?.place === 'moved'",
     replace: '() => true',
     foundBy: [ROLES],
-    hint: 949,
+    hint: 1224,
     collides: true,
   },
   {
@@ -462,7 +462,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: "if (fact.is === 'unlooked' || shown === undefined || !this.#mayPrecede(fact.at, shown.at)) return fact;",
     replace: "if (fact.is === 'unlooked' || shown === undefined || at.length > 0) return fact;",
     foundBy: [ROLES],
-    hint: 792,
+    hint: 32,
     collides: true,
   },
   {
@@ -471,7 +471,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'shows: (as, at = action.at) => session.shows(at, as),',
     replace: 'shows: () => () => undefined,',
     foundBy: [ROLES],
-    hint: 891,
+    hint: 1103,
     collides: true,
   },
   {
