@@ -184,7 +184,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'const lasts = DESTRUCTIVE.has(action.name) ? notAfter : asked + PREPARATION_MS;',
     replace: 'const lasts = asked + PREPARATION_MS;',
     foundBy: [EVIDENCE],
-    hint: 35,
+    hint: 156,
     collides: true,
   },
   {
@@ -193,7 +193,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'if (known !== undefined && known.at >= notBefore) return known.definition;',
     replace: 'if (known !== undefined) return known.definition;',
     foundBy: [DEFINITIONS],
-    hint: 68,
+    hint: 176,
     collides: true,
   },
   {
