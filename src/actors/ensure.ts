@@ -94,8 +94,12 @@ export function createEnsure(deps: EnsureDeps) {
     session.doubt();
   }
 
-  /** False when what the proof is needed for is not called for any more. Before the evidence, which it would make old. */
+  /**
+   * False when what the proof is needed for is not called for any more. Before the evidence, which it would make old. A copy that
+   * was made a moment ago needs none.
+   */
   async function isProven(move: Move, session: NodeSession, isCalledFor: () => boolean): Promise<boolean> {
+    if (session.sawByWrite(move.to, BASIS_MS)) return true;
     await session.look(bothNodes(move), move, clock.now() - BASIS_MS, questions);
     let isDue = isCalledFor();
     if (!isDue) return false;

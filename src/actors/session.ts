@@ -161,6 +161,14 @@ export class NodeSession {
     };
   }
 
+  /** The answer to an own write has shown the node there within so many milliseconds: no replica has answered that. */
+  sawByWrite(at: ControlPlaneName, withinMs: number): boolean {
+    const shown = this.#shown.get(at);
+    if (shown === undefined || (shown.as !== 'marked' && shown.as !== 'there')) return false;
+    const { now, elapsed } = this.#moment();
+    return now - shown.at.now <= withinMs && elapsed - shown.at.elapsed <= withinMs;
+  }
+
   /** Forgets what was asked before `oldest` (ms): a new start does not build on what an earlier one has seen. */
   begin(oldest: number): void {
     this.#oldest = oldest;
