@@ -13,7 +13,7 @@ import { createEnsure, type EnsureDeps } from './actors/ensure.ts';
 import { gate, permit, soak } from './actors/gate.ts';
 import { KnownNodes } from './actors/knownNodes.ts';
 import { APPLICATION_PATIENCE_MS, withPatience } from './actors/patience.ts';
-import { proveOther } from './actors/proof.ts';
+import { type ProofDeps, proveOther } from './actors/proof.ts';
 import { isServing, whyNotServing } from './actors/serving.ts';
 import { Survey } from './actors/survey.ts';
 import { followBmcSecrets } from './config/bmcSecrets.ts';
@@ -210,8 +210,8 @@ export async function wire(
       const there = session.observe(move).sides[move.to]?.node;
       const ironic = controlPlanes.get(move.to)?.ironic;
       if (ironic === undefined) throw new Error(`${move.to} is not a configured control plane`);
-      const gone = () => void session.shows(move.to, 'gone');
-      await proveOther(move, there?.is === 'present' ? there.value : null, { ironic, due, gone });
+      const shows: ProofDeps['shows'] = (as, inert) => void session.shows(move.to, as, inert);
+      await proveOther(move, there?.is === 'present' ? there.value : null, { ironic, due, shows });
     };
     const ensure = createEnsure({
       proveOther: prove,

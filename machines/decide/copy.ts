@@ -61,6 +61,7 @@ export function inBoth(
     const runs = arriving.kind === 'act' && (arriving.step === 'add' || arriving.step === 'verify');
     if (!runs) return arriving;
     if (here.reservation !== null) return wait('unenroll', lockedBy(here, move.from), nodesAt(move.from));
+    if (there.reservation !== null) return wait('unenroll', lockedBy(there, move.to), nodesAt(move.to));
     return act('unenroll', { name: 'unenroll', at: move.from, evidence: bothNodes(move) });
   }
   const leaving = leave(seen, move, from, here, memory);

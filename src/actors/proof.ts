@@ -1,27 +1,36 @@
-import type { Move, NodeFacts } from '../../machines/domain.ts';
+import type { ControlPlaneName, Move, NodeFacts } from '../../machines/domain.ts';
 import { isMarkOf } from '../../machines/domain.ts';
 import { Failure } from '../../machines/errors.ts';
 import { OpenStackError, toFailure } from '../openstack/errors.ts';
 import { MARKER_KEY, readMarker } from '../openstack/ironic/facts.ts';
 import type { Ironic } from '../openstack/ironic/requests.ts';
+import type { NodeDetail } from '../openstack/ironic/schema.ts';
+import type { Shown } from './session.ts';
 
 /**
- * Before one of two definitions is deleted: the other one is there in this instant. A read may be answered by a replica that is
- * behind; a write is not. The format of our mark is written once more, which changes nothing, and which Ironic refuses where
- * the node or its mark is gone. Rejects with a `Failure`.
+ * Proofs that no read gives: a read may be answered by a replica that is behind, a write is not. The format of our mark is
+ * written once more, which changes nothing, and which Ironic refuses where the node or its mark is gone. A format that is
+ * not 1 needs a key of its own, therefore.
+ */
+const SAME = [{ op: 'replace', path: `/extra/${MARKER_KEY}/v`, value: 1 }] as const;
+
+export interface ProofDeps {
+  readonly ironic: Pick<Ironic, 'patchNode'>;
+  /** Asked in the instant before it is sent. */
+  readonly due: () => boolean;
+  /** Told what it has shown; `inert`: it is in `enroll`. */
+  readonly shows: (as: Shown, inert: boolean) => void;
+}
+
+/**
+ * Before one of two definitions is deleted: the other one, in `to`, is there in this instant. Rejects with a `Failure`.
  *
  * @param there what a list has shown of it
- * @param due asked in the instant before it is sent
- * @param gone told when it is not there
  */
 export async function proveOther(
   move: Move,
   there: NodeFacts | null,
-  {
-    ironic,
-    due,
-    gone,
-  }: { readonly ironic: Pick<Ironic, 'patchNode'>; readonly due: () => boolean; readonly gone: () => void },
+  { ironic, due, shows }: ProofDeps,
 ): Promise<void> {
   const isCopy = there?.provisionState === 'enroll';
   const stale = (now: string): Failure =>
@@ -30,16 +39,39 @@ export async function proveOther(
       next: 'retry',
       message: `${move.to} does not have ${move.name} ${isCopy ? 'as a copy' : 'running'}, although its list did (${now}).`,
     });
-  const same = { op: 'replace', path: `/extra/${MARKER_KEY}/v`, value: 1 } as const;
+  let now: NodeDetail;
   try {
-    const now = await ironic.patchNode(move.uuid, [same], { due });
-    const { provision_state: state } = now;
-    if (isCopy ? state !== 'enroll' : state !== 'active' || !now.instance_uuid) throw stale(state);
-    if (!isMarkOf(readMarker(now.extra), move.deployment)) throw stale('with another mark');
+    now = await ironic.patchNode(move.uuid, SAME, { due });
   } catch (error) {
     if (!(error instanceof OpenStackError)) throw error;
-    if (error.kind === 'not_found') gone();
+    if (error.kind === 'not_found') shows('gone', false);
     if (error.kind === 'not_found' || error.kind === 'bad_request') throw stale(error.said);
     throw toFailure(error);
   }
+  const { provision_state: state, instance_uuid: instance, extra } = now;
+  if (isCopy ? state !== 'enroll' : state !== 'active' || !instance) throw stale(state);
+  const mark = readMarker(extra);
+  if (!isMarkOf(mark, move.deployment) || mark.epoch > move.epoch) throw stale('with another mark');
+  shows('marked', isCopy);
+}
+
+/** Before a second Ironic gets power over the machine: whether the first one has no such node. Rejects with what Ironic says. */
+export async function isGone(
+  uuid: string,
+  at: ControlPlaneName,
+  { ironic, due, shows }: Omit<ProofDeps, 'shows'> & { readonly shows: (as: Shown, at: ControlPlaneName) => void },
+): Promise<boolean> {
+  try {
+    await ironic.patchNode(uuid, SAME, { due });
+  } catch (error) {
+    if (!(error instanceof OpenStackError)) throw error;
+    if (error.kind === 'not_found') {
+      shows('gone', at);
+      return true;
+    }
+    // Without a mark that could be written, or locked, it is there.
+    if (error.kind !== 'bad_request' && error.kind !== 'locked') throw error;
+  }
+  shows('there', at);
+  return false;
 }

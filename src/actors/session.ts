@@ -148,13 +148,15 @@ export class NodeSession {
   }
 
   /**
-   * What an action that creates the node or its mark has learned before its end, which may be a failure. The result takes it
-   * back: what was known before is known again.
+   * What an action has learned of the node before its end, which may be a failure. The result takes it back: what was known
+   * before is known again.
+   *
+   * @param inert it has just been created, or is as if it had: in `enroll`
    */
-  shows(at: ControlPlaneName, as: Shown): () => void {
+  shows(at: ControlPlaneName, as: Shown, inert: boolean): () => void {
     const before = this.#shown.get(at);
     const known = as === 'there' && before?.as === 'marked' ? before.as : as;
-    this.#shown.set(at, { at: this.#moment(), as: known, inert: as !== 'perhaps marked' && as !== 'gone' });
+    this.#shown.set(at, { at: this.#moment(), as: known, inert });
     return () => {
       if (before === undefined) this.#shown.delete(at);
       else this.#shown.set(at, before);
@@ -407,7 +409,7 @@ const keyOf = (what: Told, { at, instanceId }: { at: ControlPlaneName; instanceI
 
 /** In what a list is behind an answer of a moment ago; null: in nothing. */
 function contradiction({ as, inert }: Remembered, listed: Seen<NodeFacts>): string | null {
-  if (as === 'gone') return listed.is === 'present' ? 'its list still shows what it has deleted a moment ago' : null;
+  if (as === 'gone') return listed.is === 'present' ? 'its list still shows what was gone there a moment ago' : null;
   if (listed.is === 'absent') return 'its list does not show what it has shown a moment ago';
   if (listed.is !== 'present') return null;
   const { marker, provisionState } = listed.value;

@@ -408,6 +408,8 @@ describe('decide along the way', () => {
       decide(observation(side({ node: inert }), side(there), {}, BACK), BACK);
     expect(acts(home({ node: released, schedulable: present(true as const) }))?.name).toBe('bootInstance');
     expect(acts(home(running))).toMatchObject({ name: 'unenroll', at: 'cp2' });
+    // It is written to before the copy is deleted.
+    expect(home({ ...running, node: marked({ reservation: 'c' }) })).toMatchObject({ kind: 'wait', step: 'unenroll' });
   });
 
   it('asks a person when both manage the node', () => {

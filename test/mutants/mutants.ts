@@ -468,7 +468,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'what a call has shown is forgotten when the next one fails',
     file: 'src/actors/actions/index.ts',
-    find: 'shows: (as, at = action.at) => session.shows(at, as),',
+    find: "shows: (as, at = action.at) => session.shows(at, as, at === action.at && as !== 'perhaps marked'),",
     replace: 'shows: () => () => undefined,',
     foundBy: [ROLES],
     hint: 1103,

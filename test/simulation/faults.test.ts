@@ -236,6 +236,46 @@ describe('reads of a control plane from before a node was deleted there', () => 
   }
 });
 
+describe('reads of a control plane from before a node was copied to it', () => {
+  for (const ms of [6_000, 10_000, 20_000]) {
+    it(`do not give the machine a second master, in a process that knows nothing: ${ms / 1_000} s behind`, async () => {
+      let manages = 0;
+      let isCut = false;
+      let isBehind = false;
+      const world: World = new World({
+        nodes: 1,
+        masters: 0,
+        history: true,
+        deployment: { canary: 0 },
+        disturb: (call) => {
+          if (call.write === 'manage' && call.at === 'cp2') manages += 1;
+          if (call.write === 'delete node' && call.at === 'cp2' && !isCut) {
+            isCut = true;
+            return { do: 'drop' };
+          }
+          const isOfNodes = call.at === 'cp2' && call.write === null && call.path.includes('/nodes');
+          return isBehind && isOfNodes ? { do: 'stale', ms } : null;
+        },
+      });
+      await world.pass(90_000);
+      await world.start();
+      await begin(world);
+      await world.until(() => manages === 1);
+      await insist(world, (ephyra) => ephyra.abort({ by: BOB }));
+      await world.until(() => isCut);
+      world.kill();
+      isBehind = true;
+      world.time.after(15_000, () => {
+        isBehind = false;
+      });
+      await world.start();
+      // The watcher of power sees who could switch the machine.
+      await world.until(() => hasEnded(world));
+      expect(world.record?.state, JSON.stringify(world.record?.results)).toBe('rolled_back');
+    });
+  }
+});
+
 describe('lists from before a boot', () => {
   for (const ms of [14_000, 30_000]) {
     it(`${ms / 1_000} s behind: a node that is to come back right then is not taken away under its instance`, async () => {

@@ -55,7 +55,7 @@ export function createPerform(deps: ActionDeps) {
       inService: isInService(seen),
       from: side(move.from),
       to: side(move.to),
-      shows: (as, at = action.at) => session.shows(at, as),
+      shows: (as, at = action.at) => session.shows(at, as, at === action.at && as !== 'perhaps marked'),
       tells: (what) => session.tells(what, action),
       starts: () => session.starts(action),
       refused,

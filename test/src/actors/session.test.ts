@@ -69,7 +69,7 @@ describe('what is known of one node', () => {
     await read();
     expect(is()).toBe('unknown');
     await session.change({ name: 'copyDefinition', at: 'cp1' }, async () => {
-      session.shows('cp1', 'perhaps')();
+      session.shows('cp1', 'perhaps', true)();
       return undefined;
     });
     await read();
@@ -157,7 +157,7 @@ describe('what is known of one node', () => {
       return session.observe(FORWARD).sides['cp1']?.node.is;
     };
     await session.change({ name: 'copyDefinition', at: 'cp1' }, async () => {
-      session.shows('cp1', 'there');
+      session.shows('cp1', 'there', true);
       return undefined;
     });
     expect(await is()).toBe('unknown');
@@ -186,7 +186,7 @@ describe('what is known of one node', () => {
     const halfWay = (as: Shown, takeBack = false) =>
       session
         .change({ name: 'copyDefinition', at: 'cp2' }, () => {
-          const back = session.shows('cp2', as);
+          const back = session.shows('cp2', as, as !== 'perhaps marked');
           if (takeBack) back();
           return Promise.reject(new Error('refused'));
         })
