@@ -152,7 +152,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'if (move.to === move.source || (running && isOurs)) {',
     replace: 'if (move.to === move.source || isOurs) {',
     foundBy: [ROLES],
-    hint: 1224,
+    hint: 949,
     collides: true,
   },
   // --- actors
@@ -184,7 +184,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'const lasts = DESTRUCTIVE.has(action.name) ? notAfter : asked + PREPARATION_MS;',
     replace: 'const lasts = asked + PREPARATION_MS;',
     foundBy: [EVIDENCE],
-    hint: 156,
+    hint: 327,
     collides: true,
   },
   {
@@ -193,7 +193,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'if (known !== undefined && known.at >= notBefore) return known.definition;',
     replace: 'if (known !== undefined) return known.definition;',
     foundBy: [DEFINITIONS],
-    hint: 176,
+    hint: 930,
     collides: true,
   },
   {
@@ -383,7 +383,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: "({ status }) => abort || status === 'ACTIVE' || result?.place === 'moved'",
     replace: '() => true',
     foundBy: [ROLES],
-    hint: 1224,
+    hint: 949,
     collides: true,
   },
   {
@@ -462,7 +462,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: "if (fact.is === 'unlooked' || shown === undefined || !this.#mayPrecede(fact.at, shown.at)) return fact;",
     replace: "if (fact.is === 'unlooked' || shown === undefined || at.length > 0) return fact;",
     foundBy: [ROLES],
-    hint: 32,
+    hint: 792,
     collides: true,
   },
   {
@@ -471,7 +471,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: "shows: (as, at = action.at) => session.shows(at, as, at === action.at && as !== 'perhaps marked'),",
     replace: 'shows: () => () => undefined,',
     foundBy: [ROLES],
-    hint: 1103,
+    hint: 891,
     collides: true,
   },
   {
