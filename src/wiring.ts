@@ -3,6 +3,7 @@ import type { ControlPlaneName, Move, Step } from '../machines/domain.ts';
 import type { MigrationPorts } from '../machines/migration/setup.ts';
 import type { ApplicationPlugin } from '../machines/plugin.ts';
 import { loadPlugin } from '../plugins/registry.ts';
+import { COPIED_MS, createParts } from './actors/actions/copy.ts';
 import { createPerform } from './actors/actions/index.ts';
 import { applicationNode, markerOf } from './actors/application.ts';
 import { Away, type Leaver } from './actors/away.ts';
@@ -211,7 +212,13 @@ export async function wire(
       const ironic = controlPlanes.get(move.to)?.ironic;
       if (ironic === undefined) throw new Error(`${move.to} is not a configured control plane`);
       const shows: ProofDeps['shows'] = (as, inert) => void session.shows(move.to, as, inert);
-      await proveOther(move, there?.is === 'present' ? there.value : null, { ironic, due, shows });
+      const node = there?.is === 'present' ? there.value : null;
+      await proveOther(move, node, { ironic, due, shows });
+      if (node?.provisionState !== 'enroll' || session.isWhole(move.to)) return;
+      const original = await definitions.of(move.uuid, move.from, steady.now() - COPIED_MS);
+      if (original === null) return;
+      await createParts(ironic, original);
+      session.completed(move.to);
     };
     const ensure = createEnsure({
       proveOther: prove,

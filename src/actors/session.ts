@@ -71,6 +71,8 @@ export class NodeSession {
   readonly #done: Map<string, number>;
   /** By what Nova was told: when, whatever it answered. */
   readonly #told: Map<string, Moment>;
+  /** Control planes where the copy is known to be whole. */
+  readonly #whole: Set<ControlPlaneName>;
   #acting: Promise<unknown>;
   /** What was asked before this time (ms) is of another life of the node. */
   #oldest = 0;
@@ -92,6 +94,7 @@ export class NodeSession {
     this.#shown = none ? new Map() : before.#shown;
     this.#done = none ? new Map() : before.#done;
     this.#told = none ? new Map() : before.#told;
+    this.#whole = none ? new Set() : before.#whole;
     this.#acting = none ? Promise.resolve() : before.#acting;
   }
 
@@ -117,6 +120,7 @@ export class NodeSession {
     const asked = this.#clock.now();
     const shown = this.#shown.get(at);
     if (shown?.inert && !LEAVES_INERT.has(name)) this.#shown.set(at, { ...shown, inert: false });
+    if (name === 'copyDefinition' || name === 'unenroll') this.#whole.delete(at);
     const run = (async () => {
       let answer: NodeFacts | null | undefined;
       try {
@@ -163,10 +167,23 @@ export class NodeSession {
     };
   }
 
-  /** The answer to an own write has shown the node there within so many milliseconds: no replica has answered that. */
+  /** Own writes have created all parts of the copy there, or met them. */
+  isWhole(at: ControlPlaneName): boolean {
+    return this.#whole.has(at);
+  }
+
+  completed(at: ControlPlaneName): void {
+    this.#whole.add(at);
+  }
+
+  /**
+   * The answer to an own write has shown the node there within so many milliseconds, and a copy with all its parts: no replica
+   * has answered that.
+   */
   sawByWrite(at: ControlPlaneName, withinMs: number): boolean {
     const shown = this.#shown.get(at);
     if (shown === undefined || (shown.as !== 'marked' && shown.as !== 'there')) return false;
+    if (shown.inert && !this.isWhole(at)) return false;
     const { now, elapsed } = this.#moment();
     return now - shown.at.now <= withinMs && elapsed - shown.at.elapsed <= withinMs;
   }

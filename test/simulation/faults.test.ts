@@ -236,6 +236,38 @@ describe('reads of a control plane from before a node was deleted there', () => 
   }
 });
 
+describe('a list of ports from before the original was deleted there', () => {
+  for (const ms of [6_000, 15_000]) {
+    it(`does not make a copy whole of which a port got lost: ${ms / 1_000} s behind`, async () => {
+      let manages = 0;
+      let isLost = false;
+      const world: World = new World({
+        nodes: 1,
+        masters: 0,
+        history: true,
+        deployment: { canary: 0 },
+        disturb: (call) => {
+          if (call.write === 'manage' && call.at === 'cp2') manages += 1;
+          if (call.at !== 'cp1') return null;
+          if (call.write === 'create port' && !isLost) {
+            isLost = true;
+            return { do: 'drop' };
+          }
+          return isLost && call.write === null && call.path.includes('/ports/detail') ? { do: 'stale', ms } : null;
+        },
+      });
+      await world.pass(90_000);
+      await world.start();
+      await begin(world);
+      await world.until(() => manages === 1);
+      await insist(world, (ephyra) => ephyra.abort({ by: BOB }));
+      await world.until(() => hasEnded(world));
+      expect(isLost).toBe(true);
+      expect(world.record?.state, JSON.stringify(world.record?.results)).toBe('rolled_back');
+    });
+  }
+});
+
 describe('reads of a control plane from before a node was copied to it', () => {
   for (const ms of [6_000, 10_000, 20_000]) {
     it(`do not give the machine a second master, in a process that knows nothing: ${ms / 1_000} s behind`, async () => {

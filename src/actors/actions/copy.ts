@@ -18,14 +18,14 @@ import type { ActionDeps, Doing, Perform } from './deps.ts';
 import { cloudAt } from './deps.ts';
 
 /** Milliseconds that the original's definition may have been read before it is copied. */
-const FRESH_MS = 10_000;
+export const COPIED_MS = 10_000;
 
 /**
  * Creates the node in `to`, complete with portgroups, ports and traits, in `enroll`: inert there. Run again, it creates
  * what is still missing and touches nothing that is there; that the copy equals the original is for the next look.
  */
-export const copyDefinition: Perform = async ({ move, to, shows, due }, deps) => {
-  const original = await deps.definitions.of(move.uuid, move.from, deps.clock.now() - FRESH_MS);
+export const copyDefinition: Perform = async ({ move, to, shows, completed, due }, deps) => {
+  const original = await deps.definitions.of(move.uuid, move.from, deps.clock.now() - COPIED_MS);
   if (original === null) return undefined;
   refuseBusy(original, move);
   refusePartial(original, move);
@@ -33,14 +33,17 @@ export const copyDefinition: Perform = async ({ move, to, shows, due }, deps) =>
   if (to.node === null) {
     await ensureChassis(original, move, deps);
     const created = await createNode(ironic, original, shows, due);
-    await createParts(ironic, original, { ports: [], portgroups: [], traits: [] });
+    await createParts(ironic, original);
+    completed();
     return created === undefined ? undefined : toNodeFacts(created);
   }
   const copy = await deps.definitions.of(move.uuid, move.to, deps.clock.now(), original);
   if (copy === null) return undefined;
+  await createParts(ironic, original);
+  completed();
   // What takes a part is there, whatever the next list shows.
-  if (await createParts(ironic, original, copy)) shows('there');
-  const left = (await deps.definitions.differences(move, deps.clock.now() - FRESH_MS)) ?? [];
+  shows('there');
+  const left = (await deps.definitions.differences(move, deps.clock.now() - COPIED_MS)) ?? [];
   if (left.length > 0) {
     throw new Failure({
       reason: 'definition_differs',
@@ -86,35 +89,18 @@ async function createNode(
   }
 }
 
-/** Whether anything was missing. */
-async function createParts(
-  ironic: Ironic,
-  original: Definition,
-  there: Pick<Definition, 'ports' | 'portgroups' | 'traits'>,
-): Promise<boolean> {
-  let wrote = false;
+/**
+ * Creates all parts. Those that are there are met, not looked for: a list may be from before the node was deleted there, and
+ * then shows parts with the same uuids.
+ */
+export async function createParts(ironic: Ironic, original: Definition): Promise<void> {
   // Portgroups first: ports name them, and both keep their uuids.
-  for (const group of original.portgroups) {
-    if (there.portgroups.some((other) => other.uuid === group.uuid)) continue;
-    await create(() => ironic.createPortgroup(portgroupCreateBody(group)));
-    wrote = true;
-  }
-  for (const port of original.ports) {
-    if (there.ports.some((other) => other.uuid === port.uuid)) continue;
-    await create(() => ironic.createPort(portCreateBody(port)));
-    wrote = true;
-  }
+  for (const group of original.portgroups) await create(() => ironic.createPortgroup(portgroupCreateBody(group)));
+  for (const port of original.ports) await create(() => ironic.createPort(portCreateBody(port)));
   for (const call of afterCreateCalls(original)) {
-    if (call.call === 'setTraits' && !sameSet(call.traits, there.traits)) {
-      await ironic.setTraits(original.node.uuid, call.traits);
-      wrote = true;
-    }
-    if (call.call === 'setTargetRaidConfig') {
-      await ironic.setTargetRaidConfig(original.node.uuid, call.config);
-      wrote = true;
-    }
+    if (call.call === 'setTraits') await ironic.setTraits(original.node.uuid, call.traits);
+    if (call.call === 'setTargetRaidConfig') await ironic.setTargetRaidConfig(original.node.uuid, call.config);
   }
-  return wrote;
 }
 
 /** A duplicate is what a repeated create meets: the comparison that follows tells whether it is ours. */
@@ -143,6 +129,3 @@ async function ensureChassis({ node }: Definition, move: Move, deps: ActionDeps)
     }),
   );
 }
-
-const sameSet = (a: readonly string[], b: readonly string[]): boolean =>
-  a.length === b.length && a.every((item) => b.includes(item));

@@ -45,6 +45,8 @@ export interface Doing {
   readonly to: { readonly node: NodeFacts | null; readonly instances: readonly InstanceFacts[] };
   /** Tells at once what an answer has shown of the node, where the action is done or elsewhere: what comes after it may fail. */
   readonly shows: (as: Shown, at?: ControlPlaneName) => () => void;
+  /** Tells that writes have created all parts of the copy, or met them. */
+  readonly completed: () => void;
   /** Tells that Nova is told to stop or delete the action's instance, or to boot one. The result takes it back. */
   readonly tells: (what: Told) => () => void;
   /** Tells that Nova has accepted to start the action's instance. */

@@ -56,6 +56,7 @@ export function createPerform(deps: ActionDeps) {
       from: side(move.from),
       to: side(move.to),
       shows: (as, at = action.at) => session.shows(at, as, at === action.at && as !== 'perhaps marked'),
+      completed: () => session.completed(action.at),
       tells: (what) => session.tells(what, action),
       starts: () => session.starts(action),
       refused,

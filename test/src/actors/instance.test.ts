@@ -65,6 +65,7 @@ function stage() {
         due: () => true,
         tookAway: false,
         shows: () => () => undefined,
+        completed: () => undefined,
         tells: () => () => undefined,
         starts: () => undefined,
         refused: () => undefined,
