@@ -219,17 +219,28 @@ export function novaDeleteCases(): readonly Case[] {
       call: 'nova POST /v2.1/servers -> 202, then ERROR',
       says: 'a node deleted and made again before the next look passes for free in enroll: the boot is accepted and fails',
       run: async (world) => {
-        // The moment of a look, so that the next is as far away as can be.
-        await world.until('a look', async () => (await inventory(world, PROTECTED))?.reserved === 0);
-        await world.remove(PROTECTED);
-        await world.create(PROTECTED);
-        await world.createPort(PROTECTED);
-        expect(await schedulable(world)).toContain(PROTECTED);
-        const { id } = ok(await boot(world, PROTECTED), 202).body.server;
-        const server = await world.serverIn(id, 'ERROR');
-        expect(server.fault?.message).toMatch(/^Exceeded maximum number of retries\. Exhausted all hosts/);
-        ok(await world.cloud.nova('DELETE', `/servers/${id}`), 204);
-        await world.serverGone(id);
+        const attempt = async () => {
+          // The moment of a look, so that the next is as far away as can be.
+          await world.until('a look', async () => (await inventory(world, PROTECTED))?.reserved === 0);
+          await world.remove(PROTECTED);
+          await world.create(PROTECTED);
+          await world.createPort(PROTECTED);
+          const offered = await schedulable(world);
+          const { id } = ok(await boot(world, PROTECTED), 202).body.server;
+          const server = await world.serverIn(id, 'ERROR');
+          ok(await world.cloud.nova('DELETE', `/servers/${id}`), 204);
+          await world.serverGone(id);
+          return { offered, said: server.fault?.message ?? '' };
+        };
+        let seen = await attempt();
+        // On a busy machine the next look comes before the boot: then no host is offered at all.
+        for (let tries = 1; tries < 4 && seen.said.startsWith('No valid host was found'); tries += 1) {
+          await world.remove(PROTECTED);
+          await world.enrolAvailable(PROTECTED);
+          seen = await attempt();
+        }
+        expect(seen.offered).toContain(PROTECTED);
+        expect(seen.said).toMatch(/^Exceeded maximum number of retries\. Exhausted all hosts/);
         expect(await world.node(PROTECTED)).toMatchObject({ provision_state: 'enroll', instance_uuid: null });
       },
     },
