@@ -3,7 +3,6 @@ import type { ControlPlaneName, Move, Step } from '../machines/domain.ts';
 import type { MigrationPorts } from '../machines/migration/setup.ts';
 import type { ApplicationPlugin } from '../machines/plugin.ts';
 import { loadPlugin } from '../plugins/registry.ts';
-import { COPIED_MS, createParts } from './actors/actions/copy.ts';
 import { createPerform } from './actors/actions/index.ts';
 import { applicationNode, markerOf } from './actors/application.ts';
 import { Away, type Leaver } from './actors/away.ts';
@@ -14,7 +13,7 @@ import { createEnsure, type EnsureDeps } from './actors/ensure.ts';
 import { gate, permit, soak } from './actors/gate.ts';
 import { KnownNodes } from './actors/knownNodes.ts';
 import { APPLICATION_PATIENCE_MS, withPatience } from './actors/patience.ts';
-import { type ProofDeps, proveOther } from './actors/proof.ts';
+import { createProof } from './actors/proof.ts';
 import { isServing, whyNotServing } from './actors/serving.ts';
 import { Survey } from './actors/survey.ts';
 import { followBmcSecrets } from './config/bmcSecrets.ts';
@@ -207,21 +206,8 @@ export async function wire(
       isWritable,
       waiting: listener.waiting,
     });
-    const prove: EnsureDeps['proveOther'] = async (move, session, due) => {
-      const there = session.observe(move).sides[move.to]?.node;
-      const ironic = controlPlanes.get(move.to)?.ironic;
-      if (ironic === undefined) throw new Error(`${move.to} is not a configured control plane`);
-      const shows: ProofDeps['shows'] = (as, inert) => void session.shows(move.to, as, inert);
-      const node = there?.is === 'present' ? there.value : null;
-      await proveOther(move, node, { ironic, due, shows });
-      if (node?.provisionState !== 'enroll' || session.isWhole(move.to)) return;
-      const original = await definitions.of(move.uuid, move.from, steady.now() - COPIED_MS);
-      if (original === null) return;
-      await createParts(ironic, original);
-      session.completed(move.to);
-    };
     const ensure = createEnsure({
-      proveOther: prove,
+      proveOther: createProof({ controlPlanes, definitions, clock: steady }),
       survey,
       latest,
       clock: steady,

@@ -1,10 +1,14 @@
-import type { ControlPlaneName, Move, NodeFacts } from '../../machines/domain.ts';
+import type { ControlPlaneName, Move } from '../../machines/domain.ts';
 import { isMarkOf } from '../../machines/domain.ts';
 import { Failure } from '../../machines/errors.ts';
 import { OpenStackError, toFailure } from '../openstack/errors.ts';
 import { MARKER_KEY, readMarker } from '../openstack/ironic/facts.ts';
 import type { Ironic } from '../openstack/ironic/requests.ts';
 import type { NodeDetail } from '../openstack/ironic/schema.ts';
+import { COPIED_MS, createParts } from './actions/copy.ts';
+import type { ActionDeps } from './actions/deps.ts';
+import { cloudAt } from './actions/deps.ts';
+import type { EnsureDeps } from './ensure.ts';
 import type { Shown } from './session.ts';
 
 /**
@@ -14,25 +18,42 @@ import type { Shown } from './session.ts';
  */
 const SAME = [{ op: 'replace', path: `/extra/${MARKER_KEY}/v`, value: 1 }] as const;
 
-export interface ProofDeps {
+interface Proving {
   readonly ironic: Pick<Ironic, 'patchNode'>;
   /** Asked in the instant before it is sent. */
   readonly due: () => boolean;
-  /** Told what it has shown; `inert`: it is in `enroll`. */
-  readonly shows: (as: Shown, inert: boolean) => void;
 }
 
 /**
- * Before one of two definitions is deleted: the other one, in `to`, is there in this instant. Rejects with a `Failure`.
- *
- * @param there what a list has shown of it
+ * Before one of two definitions is deleted: the other one, in `to`, is there in this instant, and when it is a copy that somebody
+ * else has made - an earlier process - whole. What it has shown is told to the session. Rejects with a `Failure`.
  */
-export async function proveOther(
+export function createProof({
+  controlPlanes,
+  definitions,
+  clock,
+}: Pick<ActionDeps, 'controlPlanes' | 'definitions' | 'clock'>): EnsureDeps['proveOther'] {
+  return async (move, session, due) => {
+    const { ironic } = cloudAt({ controlPlanes }, move.to);
+    const there = session.observe(move).sides[move.to]?.node;
+    const isCopy = there?.is === 'present' && there.value.provisionState === 'enroll';
+    const shows = (as: Shown, inert: boolean) => void session.shows(move.to, as, inert);
+    await proveNode(move, isCopy, { ironic, due, shows });
+    if (!isCopy || session.isWhole(move.to)) return;
+    const original = await definitions.of(move.uuid, move.from, clock.now() - COPIED_MS);
+    // Without it nothing is deleted: there is nothing that the copy could be compared with.
+    if (original === null) return;
+    await createParts(ironic, original);
+    session.completed(move.to);
+  };
+}
+
+/** `shows` is told what it has shown; `inert`: it is in `enroll`. */
+async function proveNode(
   move: Move,
-  there: NodeFacts | null,
-  { ironic, due, shows }: ProofDeps,
+  isCopy: boolean,
+  { ironic, due, shows }: Proving & { readonly shows: (as: Shown, inert: boolean) => void },
 ): Promise<void> {
-  const isCopy = there?.provisionState === 'enroll';
   const stale = (now: string): Failure =>
     new Failure({
       reason: 'evidence_stale',
@@ -59,7 +80,7 @@ export async function proveOther(
 export async function isGone(
   uuid: string,
   at: ControlPlaneName,
-  { ironic, due, shows }: Omit<ProofDeps, 'shows'> & { readonly shows: (as: Shown, at: ControlPlaneName) => void },
+  { ironic, due, shows }: Proving & { readonly shows: (as: Shown, at: ControlPlaneName) => void },
 ): Promise<boolean> {
   try {
     await ironic.patchNode(uuid, SAME, { due });

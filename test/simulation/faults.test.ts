@@ -33,6 +33,16 @@ async function disturbed(id: number, what: Disturbance, options: WorldOptions = 
   return world;
 }
 
+/** A deployment that people abort once something has come about, to its end. */
+async function aborted(world: World, once: () => boolean): Promise<void> {
+  await world.pass(90_000);
+  await world.start();
+  await begin(world);
+  await world.until(once);
+  await insist(world, (ephyra) => ephyra.abort({ by: BOB }));
+  await world.until(() => hasEnded(world));
+}
+
 async function played(options: WorldOptions): Promise<World> {
   const world = new World({ nodes: 1, masters: 0, ...options });
   await world.start();
@@ -129,12 +139,7 @@ describe('lists from before a stop or a delete', () => {
             return heard ? null : { do: 'lose answer' };
           },
         });
-        await world.pass(90_000);
-        await world.start();
-        await begin(world);
-        await world.until(() => uuid !== null);
-        await insist(world, (ephyra) => ephyra.abort({ by: BOB }));
-        await world.until(() => hasEnded(world));
+        await aborted(world, () => uuid !== null);
         expect(world.record?.state, JSON.stringify(world.record?.results)).toBe('rolled_back');
         expect(world.mirror('cp1').running(uuid ?? '')).not.toBeNull();
       });
@@ -164,12 +169,7 @@ describe('lists from before a stop or a delete', () => {
         return null;
       },
     });
-    await world.pass(90_000);
-    await world.start();
-    await begin(world);
-    await world.until(() => uuid !== null);
-    await insist(world, (ephyra) => ephyra.abort({ by: BOB }));
-    await world.until(() => hasEnded(world));
+    await aborted(world, () => uuid !== null);
     expect(starts).toBeGreaterThan(0);
     expect(world.record?.state, JSON.stringify(world.record?.results)).toBe('rolled_back');
     expect(world.mirror('cp1').running(uuid ?? '')).not.toBeNull();
@@ -256,12 +256,7 @@ describe('a list of ports from before the original was deleted there', () => {
           return isLost && call.write === null && call.path.includes('/ports/detail') ? { do: 'stale', ms } : null;
         },
       });
-      await world.pass(90_000);
-      await world.start();
-      await begin(world);
-      await world.until(() => manages === 1);
-      await insist(world, (ephyra) => ephyra.abort({ by: BOB }));
-      await world.until(() => hasEnded(world));
+      await aborted(world, () => manages === 1);
       expect(isLost).toBe(true);
       expect(world.record?.state, JSON.stringify(world.record?.results)).toBe('rolled_back');
     });
@@ -325,12 +320,7 @@ describe('lists from before a boot', () => {
           return null;
         },
       });
-      await world.pass(90_000);
-      await world.start();
-      await begin(world);
-      await world.until(() => isBooted);
-      await insist(world, (ephyra) => ephyra.abort({ by: BOB }));
-      await world.until(() => hasEnded(world));
+      await aborted(world, () => isBooted);
       expect(world.record?.state, JSON.stringify(world.record?.results)).toBe('rolled_back');
     });
   }
