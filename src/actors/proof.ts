@@ -43,8 +43,12 @@ export function createProof({
     const original = await definitions.of(move.uuid, move.from, clock.now() - COPIED_MS);
     // Without it nothing is deleted: there is nothing that the copy could be compared with.
     if (original === null) return;
-    await createParts(ironic, original);
-    session.completed(move.to);
+    try {
+      await createParts(ironic, original);
+      session.completed(move.to);
+    } finally {
+      session.wroteTo(move.to);
+    }
   };
 }
 

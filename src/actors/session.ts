@@ -176,6 +176,13 @@ export class NodeSession {
     this.#whole.add(at);
   }
 
+  /** It was written to outside an action: what was asked before says nothing any more. */
+  wroteTo(at: ControlPlaneName): void {
+    this.#changed.set(at, { ...this.#changed.get(at), nodes: this.#survey.mark() });
+    this.#learned.delete(at);
+    this.#forgetOwn();
+  }
+
   /**
    * The answer to an own write has shown the node there within so many milliseconds, and a copy with all its parts: no replica
    * has answered that.
