@@ -75,6 +75,8 @@ export class Lease {
   #leftovers: number[] = [];
   #contended = false;
   #rivals = 0;
+  /** Sent last. It goes on over leases given back: one that is had again with the same number would look like silence. */
+  #heartbeat = 0;
   /** By the steady clock: not before may anything be written, by whichever lease. */
   #notBefore = Number.NEGATIVE_INFINITY;
   /** So many milliseconds are to be waited once a lease is had: whom it was taken from may write for that long. */
@@ -208,7 +210,8 @@ export class Lease {
     const held = this.#held;
     if (held === null) return 'lost';
     const proven = this.#moment();
-    const heartbeat = held.record.heartbeat + 1;
+    this.#heartbeat += 1;
+    const heartbeat = this.#heartbeat;
     // Counted even if no answer comes: what was sent twice with the same number would look like silence.
     this.#held = { ...held, record: { ...held.record, heartbeat } };
     let there: LeaseRecord | null | undefined;
@@ -364,7 +367,9 @@ export class Lease {
     const sent = this.#moment();
     const waitMs = Math.max(longestMs, this.#owedMs, Math.ceil(this.#notBefore - sent.steady));
     const since = Math.max(0, Math.floor(sent.wall));
-    const record: LeaseRecord = { v: 1, epoch, owner, host, nonce, heartbeat: 0, leaseMs, waitMs, since };
+    this.#heartbeat += 1;
+    const heartbeat = this.#heartbeat;
+    const record: LeaseRecord = { v: 1, epoch, owner, host, nonce, heartbeat, leaseMs, waitMs, since };
     try {
       await ironic.createChassis(chassisOf(record), UNFENCED);
       return { record, created: true, sent };
