@@ -206,6 +206,9 @@ export class NodeSession {
     const { name, instanceId } = action;
     const done = (what: Action['name']) => void this.#done.set(`${what} ${instanceId}`, this.#clock.elapsed());
     if (instanceId !== undefined && DESTRUCTIVE.has(name)) done(name);
+    // It ends no instance, but what is left of one; after the next boot there may be something left again.
+    if (name === 'undeploy') this.#done.set(undeployAt(action.at), this.#clock.elapsed());
+    if (name === 'bootInstance') this.#done.delete(undeployAt(action.at));
     // What is being deleted, and runs by a list from before, need not be stopped.
     if (name === 'deleteInstance') done('stopInstance');
     // Where it is cleared away another one is booted.
@@ -236,7 +239,7 @@ export class NodeSession {
   didLately(action: Pick<Action, 'name' | 'at' | 'instanceId'>): boolean {
     const { name, instanceId } = action;
     if (name === 'bootInstance') return this.#isLately(this.#told.get(keyOf('boot', action))?.elapsed);
-    return this.#isLately(this.#done.get(`${name} ${instanceId}`));
+    return this.#isLately(this.#done.get(name === 'undeploy' ? undeployAt(action.at) : `${name} ${instanceId}`));
   }
 
   #moment(): Moment {
@@ -430,6 +433,8 @@ export type Told = 'stop' | 'delete' | 'boot';
 
 const keyOf = (what: Told, { at, instanceId }: { at: ControlPlaneName; instanceId?: string | undefined }): string =>
   what === 'boot' ? `boot ${at}` : `${what} ${instanceId}`;
+
+const undeployAt = (at: ControlPlaneName): string => `undeploy at ${at}`;
 
 /** In what a list is behind an answer of a moment ago; null: in nothing. */
 function contradiction({ as, inert }: Remembered, listed: Seen<NodeFacts>): string | null {

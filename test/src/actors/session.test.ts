@@ -123,6 +123,17 @@ describe('what is known of one node', () => {
     expect(session.didLately({ name: 'stopInstance', ...i1 })).toBe(true);
   });
 
+  it('knows of an undeploy that was accepted, until something is booted there again', () => {
+    const { survey, clock } = stage();
+    const session = new NodeSession(survey, clock);
+    const undeploy = { name: 'undeploy', at: 'cp1' } as const;
+    session.done(undeploy);
+    expect(session.didLately(undeploy)).toBe(true);
+    expect(session.didLately({ ...undeploy, at: 'cp2' })).toBe(false);
+    session.done({ name: 'bootInstance', at: 'cp1' });
+    expect(session.didLately(undeploy)).toBe(false);
+  });
+
   it('is not gone where it was told to be booted, and nobody would look for it any more', async () => {
     const { survey, time, clock } = stage();
     const session = new NodeSession(survey, clock);
