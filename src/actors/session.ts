@@ -204,13 +204,14 @@ export class NodeSession {
 
   done(action: Pick<Action, 'name' | 'at' | 'instanceId'>): void {
     const { name, instanceId } = action;
-    const done = (what: Action['name']) => void this.#done.set(`${what} ${instanceId}`, this.#clock.elapsed());
-    if (instanceId !== undefined && DESTRUCTIVE.has(name)) done(name);
-    // It ends no instance, but what is left of one; after the next boot there may be something left again.
-    if (name === 'undeploy') this.#done.set(undeployAt(action.at), this.#clock.elapsed());
-    if (name === 'bootInstance') this.#done.delete(undeployAt(action.at));
+    const accepted = (what: Action['name']) =>
+      void this.#done.set(doneKey({ ...action, name: what }), this.#clock.elapsed());
+    // Of a node that was unenrolled it is known that it is gone.
+    if (DESTRUCTIVE.has(name) && (instanceId !== undefined || name === 'undeploy')) accepted(name);
     // What is being deleted, and runs by a list from before, need not be stopped.
-    if (name === 'deleteInstance') done('stopInstance');
+    if (name === 'deleteInstance') accepted('stopInstance');
+    // An undeploy ends what is left of an instance; after the next boot there may be something left again.
+    if (name === 'bootInstance') this.#done.delete(doneKey({ name: 'undeploy', at: action.at }));
     // Where it is cleared away another one is booted.
     if (CLEARS.has(name)) this.#told.delete(keyOf('boot', action));
   }
@@ -218,7 +219,7 @@ export class NodeSession {
   /** Nova has accepted to start it again: it runs, unless it is being deleted as well. */
   starts(action: Pick<Action, 'at' | 'instanceId'>): void {
     this.#told.delete(keyOf('stop', action));
-    this.#done.set(`startInstance ${action.instanceId}`, this.#clock.elapsed());
+    this.#done.set(doneKey({ ...action, name: 'startInstance' }), this.#clock.elapsed());
   }
 
   /**
@@ -237,9 +238,8 @@ export class NodeSession {
 
   /** Accepted, or a boot sent, so short a time ago that a list which asks for it again is rather behind. */
   didLately(action: Pick<Action, 'name' | 'at' | 'instanceId'>): boolean {
-    const { name, instanceId } = action;
-    if (name === 'bootInstance') return this.#isLately(this.#told.get(keyOf('boot', action))?.elapsed);
-    return this.#isLately(this.#done.get(name === 'undeploy' ? undeployAt(action.at) : `${name} ${instanceId}`));
+    if (action.name === 'bootInstance') return this.#isLately(this.#told.get(keyOf('boot', action))?.elapsed);
+    return this.#isLately(this.#done.get(doneKey(action)));
   }
 
   #moment(): Moment {
@@ -434,7 +434,8 @@ export type Told = 'stop' | 'delete' | 'boot';
 const keyOf = (what: Told, { at, instanceId }: { at: ControlPlaneName; instanceId?: string | undefined }): string =>
   what === 'boot' ? `boot ${at}` : `${what} ${instanceId}`;
 
-const undeployAt = (at: ControlPlaneName): string => `undeploy at ${at}`;
+const doneKey = ({ name, at, instanceId }: Pick<Action, 'name' | 'at' | 'instanceId'>): string =>
+  `${name} ${instanceId ?? at}`;
 
 /** In what a list is behind an answer of a moment ago; null: in nothing. */
 function contradiction({ as, inert }: Remembered, listed: Seen<NodeFacts>): string | null {

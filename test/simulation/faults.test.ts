@@ -33,6 +33,9 @@ async function disturbed(id: number, what: Disturbance, options: WorldOptions = 
   return world;
 }
 
+/** One node, in a world that keeps its past, so that lists can be behind. */
+const ONE = { nodes: 1, masters: 0, history: true, deployment: { canary: 0 } } as const;
+
 /** A deployment that people abort once something has come about, to its end. */
 async function aborted(world: World, once: () => boolean): Promise<void> {
   await world.pass(90_000);
@@ -122,10 +125,9 @@ describe('lists from before a stop or a delete', () => {
   for (const kind of ['stop', 'delete instance'] as const) {
     for (const heard of [true, false]) {
       it(`do not make a node one that runs at home (${kind}, ${heard ? 'accepted' : 'its answer lost'})`, async () => {
-        const options = { nodes: 1, masters: 0, history: true, deployment: { canary: 0 } } as const;
         let uuid: string | null = null;
         const world: World = new World({
-          ...options,
+          ...ONE,
           disturb: (call) => {
             if (call.write !== kind || uuid !== null) return null;
             uuid = call.node;
@@ -150,10 +152,7 @@ describe('lists from before a stop or a delete', () => {
     let uuid: string | null = null;
     let starts = 0;
     const world: World = new World({
-      nodes: 1,
-      masters: 0,
-      history: true,
-      deployment: { canary: 0 },
+      ...ONE,
       disturb: (call) => {
         if (call.write === 'delete instance' && uuid === null) {
           uuid = call.node;
@@ -180,20 +179,14 @@ describe('a delete that comes a minute and a half late', () => {
   it('does not hit a node that has come home: it is waited for', async () => {
     let uuid: string | null = null;
     const world: World = new World({
-      nodes: 1,
-      masters: 0,
-      deployment: { canary: 0 },
+      ...ONE,
       disturb: (call) => {
         if (call.write !== 'delete instance' || uuid !== null) return null;
         uuid = call.node;
         return { do: 'late request', ms: 90_000 };
       },
     });
-    await world.start();
-    await begin(world);
-    await world.until(() => uuid !== null);
-    await insist(world, (ephyra) => ephyra.abort({ by: BOB }));
-    await world.until(() => hasEnded(world));
+    await aborted(world, () => uuid !== null);
     await world.pass(120_000);
     expect(world.record?.state, JSON.stringify(world.record?.results)).toBe('rolled_back');
     expect(world.mirror('cp1').running(uuid ?? '')).not.toBeNull();
@@ -205,10 +198,7 @@ describe('reads of a control plane from before a node was deleted there', () => 
     it(`do not cost the copy that is all that is left of it: ${ms / 1_000} s behind`, async () => {
       let manages = 0;
       const world: World = new World({
-        nodes: 1,
-        masters: 0,
-        history: true,
-        deployment: { canary: 0 },
+        ...ONE,
         disturb: (call) => {
           if (call.write !== 'manage' || call.at !== 'cp2') return null;
           manages += 1;
@@ -242,10 +232,7 @@ describe('a list of ports from before the original was deleted there', () => {
       let manages = 0;
       let isLost = false;
       const world: World = new World({
-        nodes: 1,
-        masters: 0,
-        history: true,
-        deployment: { canary: 0 },
+        ...ONE,
         disturb: (call) => {
           if (call.write === 'manage' && call.at === 'cp2') manages += 1;
           if (call.at !== 'cp1') return null;
@@ -270,10 +257,7 @@ describe('reads of a control plane from before a node was copied to it', () => {
       let isCut = false;
       let isBehind = false;
       const world: World = new World({
-        nodes: 1,
-        masters: 0,
-        history: true,
-        deployment: { canary: 0 },
+        ...ONE,
         disturb: (call) => {
           if (call.write === 'manage' && call.at === 'cp2') manages += 1;
           if (call.write === 'delete node' && call.at === 'cp2' && !isCut) {
@@ -308,10 +292,7 @@ describe('lists from before a boot', () => {
     it(`${ms / 1_000} s behind: a node that is to come back right then is not taken away under its instance`, async () => {
       let isBooted = false;
       const world: World = new World({
-        nodes: 1,
-        masters: 0,
-        history: true,
-        deployment: { canary: 0 },
+        ...ONE,
         disturb: (call) => {
           if (call.write !== 'boot' || isBooted) return null;
           isBooted = true;
@@ -329,10 +310,7 @@ describe('lists from before a boot', () => {
     it(`${ms / 1_000} s behind: what was booted is not booted again, and nothing is left over`, async () => {
       let boots = 0;
       const world: World = new World({
-        nodes: 1,
-        masters: 0,
-        history: true,
-        deployment: { canary: 0 },
+        ...ONE,
         disturb: (call) => {
           if (call.write === 'boot' && boots++ === 0) {
             world.network.lag('cp2', ms);

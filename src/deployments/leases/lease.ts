@@ -210,8 +210,7 @@ export class Lease {
     const held = this.#held;
     if (held === null) return 'lost';
     const proven = this.#moment();
-    this.#heartbeat += 1;
-    const heartbeat = this.#heartbeat;
+    const heartbeat = ++this.#heartbeat;
     // Counted even if no answer comes: what was sent twice with the same number would look like silence.
     this.#held = { ...held, record: { ...held.record, heartbeat } };
     let there: LeaseRecord | null | undefined;
@@ -367,8 +366,7 @@ export class Lease {
     const sent = this.#moment();
     const waitMs = Math.max(longestMs, this.#owedMs, Math.ceil(this.#notBefore - sent.steady));
     const since = Math.max(0, Math.floor(sent.wall));
-    this.#heartbeat += 1;
-    const heartbeat = this.#heartbeat;
+    const heartbeat = ++this.#heartbeat;
     const record: LeaseRecord = { v: 1, epoch, owner, host, nonce, heartbeat, leaseMs, waitMs, since };
     try {
       await ironic.createChassis(chassisOf(record), UNFENCED);
