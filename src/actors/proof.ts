@@ -6,7 +6,7 @@ import { MARKER_KEY, readMarker } from '../openstack/ironic/facts.ts';
 import type { Ironic } from '../openstack/ironic/requests.ts';
 import type { NodeDetail } from '../openstack/ironic/schema.ts';
 import { COPIED_MS, createParts } from './actions/copy.ts';
-import type { ActionDeps } from './actions/deps.ts';
+import type { ActionDeps, Doing } from './actions/deps.ts';
 import { cloudAt } from './actions/deps.ts';
 import type { EnsureDeps } from './ensure.ts';
 import type { Shown } from './session.ts';
@@ -80,10 +80,31 @@ async function proveNode(
   shows('marked', isCopy);
 }
 
-/** Before a second Ironic gets power over the machine: whether the first one has no such node. Rejects with what Ironic says. */
-export async function isGone(
-  uuid: string,
-  at: ControlPlaneName,
+/**
+ * Before a second Ironic gets power over the machine, and before the node is let go of: where it comes from there is no such node.
+ * That is taken from no list: one that lacks an entry looks like any other. It is asked for this very node, and must answer a write
+ * with there being none. Rejects with a `Failure` when it has one.
+ */
+export async function proveGone(
+  { move, tookAway, due, shows }: Pick<Doing, 'move' | 'tookAway' | 'due' | 'shows'>,
+  deps: Pick<ActionDeps, 'controlPlanes'>,
+): Promise<void> {
+  if (tookAway) return;
+  const { ironic } = cloudAt(deps, move.from);
+  const still = await ironic.getNode(move.uuid);
+  // Nothing is written to somebody else's. What is ours, by this read, may have gone since.
+  const isWritten = still === null || isMarkOf(readMarker(still.extra), move.deployment);
+  if (isWritten && (await isGone(move, { ironic, due, shows }))) return;
+  throw new Failure({
+    reason: 'evidence_stale',
+    next: 'retry',
+    message: `${move.from} still has ${move.name}${still === null ? '' : ` (${still.provision_state})`}, although its list did not show it.`,
+  });
+}
+
+/** Rejects with what Ironic says. */
+async function isGone(
+  { uuid, from }: Move,
   { ironic, due, shows }: Proving & { readonly shows: (as: Shown, at: ControlPlaneName) => void },
 ): Promise<boolean> {
   try {
@@ -91,12 +112,12 @@ export async function isGone(
   } catch (error) {
     if (!(error instanceof OpenStackError)) throw error;
     if (error.kind === 'not_found') {
-      shows('gone', at);
+      shows('gone', from);
       return true;
     }
     // Without a mark that could be written, or locked, it is there.
     if (error.kind !== 'bad_request' && error.kind !== 'locked') throw error;
   }
-  shows('there', at);
+  shows('there', from);
   return false;
 }

@@ -285,6 +285,38 @@ describe('reads of a control plane from before a node was copied to it', () => {
       expect(world.record?.state, JSON.stringify(world.record?.results)).toBe('rolled_back');
     });
   }
+
+  for (const ms of [60_000, 90_000]) {
+    it(`do not leave the copy there when the node is back, in a process that knows nothing: ${ms / 1_000} s behind`, async () => {
+      let isCopied = false;
+      let isBehind = false;
+      const world: World = new World({
+        ...ONE,
+        disturb: (call) => {
+          if (call.write === 'delete node' && !isCopied) {
+            isCopied = true;
+            return { do: 'drop' };
+          }
+          if (call.at !== 'cp2') return null;
+          return isBehind && call.write === null && call.path.includes('/nodes') ? { do: 'stale', ms } : null;
+        },
+      });
+      await world.pass(90_000);
+      await world.start();
+      await begin(world);
+      await world.until(() => isCopied);
+      await insist(world, (ephyra) => ephyra.abort({ by: BOB }));
+      world.kill();
+      isBehind = true;
+      world.time.after(ms, () => {
+        isBehind = false;
+      });
+      await world.start();
+      await world.until(() => hasEnded(world));
+      expect(world.record?.state, JSON.stringify(world.record?.results)).toBe('rolled_back');
+      expect([...world.mirror('cp2').nodes.values()].map(({ name }) => name)).toEqual([]);
+    });
+  }
 });
 
 describe('lists from before a boot', () => {

@@ -4,6 +4,7 @@ import { Failure } from '../../../machines/errors.ts';
 import { OpenStackError } from '../../openstack/errors.ts';
 import { MARKER_KEY, toNodeFacts } from '../../openstack/ironic/facts.ts';
 import { ranBefore, withoutOwn } from '../../openstack/nova/ran.ts';
+import { proveGone } from '../proof.ts';
 import type { Perform } from './deps.ts';
 import { cloudAt, telling } from './deps.ts';
 
@@ -39,8 +40,13 @@ export const stamp: Perform = async ({ action, move, from, due, shows }, deps) =
   return facts;
 };
 
-/** The claim is let go: what is left of the move is what Nova's metadata says of the instance. */
-export const letGo: Perform = async ({ action, move, due }, deps) => {
+/**
+ * The claim is let go: what is left of the move is what Nova's metadata says of the instance. Nobody looks after this, least of all
+ * for a copy that an earlier process has left where the node comes from.
+ */
+export const letGo: Perform = async (doing, deps) => {
+  const { action, move, due } = doing;
+  await proveGone(doing, deps);
   const path = `/extra/${MARKER_KEY}`;
   try {
     return toNodeFacts(await cloudAt(deps, action.at).ironic.patchNode(move.uuid, [{ op: 'remove', path }], { due }));

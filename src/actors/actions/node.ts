@@ -1,25 +1,12 @@
-import { Failure } from '../../../machines/errors.ts';
 import { OpenStackError } from '../../openstack/errors.ts';
-import { isGone } from '../proof.ts';
+import { proveGone } from '../proof.ts';
 import type { Doing, Perform } from './deps.ts';
 import { cloudAt } from './deps.ts';
 
-/**
- * From here on this Ironic has the machine. That the other has not is taken from no list: one that lacks an entry looks
- * like any other. It is asked for this very node, and must answer that there is none, to a write as well as to a read.
- */
-export const manage: Perform = async ({ action, move, tookAway, to, due, refused, shows }, deps) => {
-  if (action.at === move.to && to.node?.provisionState === 'enroll' && !tookAway) {
-    const still = await cloudAt(deps, move.from).ironic.getNode(move.uuid);
-    const { ironic } = cloudAt(deps, move.from);
-    if (still !== null || !(await isGone(move.uuid, move.from, { ironic, due, shows }))) {
-      throw new Failure({
-        reason: 'evidence_stale',
-        next: 'retry',
-        message: `${move.from} still has ${move.name}${still === null ? '' : ` (${still.provision_state})`}, although its list did not show it.`,
-      });
-    }
-  }
+/** From here on this Ironic has the machine: the other one must not. */
+export const manage: Perform = async (doing, deps) => {
+  const { action, move, to, due, refused } = doing;
+  if (action.at === move.to && to.node?.provisionState === 'enroll') await proveGone(doing, deps);
   return verb(cloudAt(deps, action.at).ironic.provision(move.uuid, 'manage', { due }), refused);
 };
 
