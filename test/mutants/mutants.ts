@@ -9,8 +9,11 @@ export interface Mutant {
   readonly foundBy: readonly string[];
   /** A seed that has found it: it is played first, and the others when it finds it no more. */
   readonly hint?: number;
-  /** It takes two things at the same time: collisions are played in place of seeds. */
-  readonly collides?: true;
+  /**
+   * What is played in place of the worlds of all seeds: `collisions` for what takes two things at the same time, `behind` for what
+   * takes lists that are behind much and often.
+   */
+  readonly among?: 'collisions' | 'behind';
 }
 
 const DEFINITIONS = 'definitions present';
@@ -153,7 +156,7 @@ export const MUTANTS: readonly Mutant[] = [
     replace: 'if (move.to === move.source || isOurs) {',
     foundBy: [ROLES],
     hint: 949,
-    collides: true,
+    among: 'collisions',
   },
   // --- actors
   {
@@ -185,7 +188,7 @@ export const MUTANTS: readonly Mutant[] = [
     replace: 'const lasts = asked + PREPARATION_MS;',
     foundBy: [EVIDENCE],
     hint: 327,
-    collides: true,
+    among: 'collisions',
   },
   {
     name: 'a definition is read once and for all',
@@ -194,7 +197,7 @@ export const MUTANTS: readonly Mutant[] = [
     replace: 'if (known !== undefined) return known.definition;',
     foundBy: [DEFINITIONS],
     hint: 930,
-    collides: true,
+    among: 'collisions',
   },
   {
     name: 'what was held up is sent whatever has become known',
@@ -202,7 +205,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'deps.isWritable(move) && stillCalledFor(action) !== null;',
     replace: 'deps.isWritable(move);',
     foundBy: [EVIDENCE, FOREIGN],
-    collides: true,
+    among: 'collisions',
   },
   {
     name: 'what was seen before an own change is still believed',
@@ -269,8 +272,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'what one list does not show is gone',
     file: 'src/actors/actions/node.ts',
-    find: "if (action.at === move.to && to.node?.provisionState === 'enroll' && !tookAway) {",
-    replace: "if (action.at === move.from && to.node?.provisionState === 'enroll' && !tookAway) {",
+    find: "if (action.at === move.to && to.node?.provisionState === 'enroll') await proveGone(doing, deps);",
+    replace: '',
     foundBy: [POWER],
     hint: 17_379,
   },
@@ -384,7 +387,7 @@ export const MUTANTS: readonly Mutant[] = [
     replace: '() => true',
     foundBy: [ROLES],
     hint: 949,
-    collides: true,
+    among: 'collisions',
   },
   {
     name: 'who has come to a deployment since it was found is not asked about',
@@ -463,7 +466,7 @@ export const MUTANTS: readonly Mutant[] = [
     replace: "if (fact.is === 'unlooked' || shown === undefined || at.length > 0) return fact;",
     foundBy: [ROLES],
     hint: 792,
-    collides: true,
+    among: 'collisions',
   },
   {
     name: 'what a call has shown is forgotten when the next one fails',
@@ -472,7 +475,7 @@ export const MUTANTS: readonly Mutant[] = [
     replace: 'shows: () => () => undefined,',
     foundBy: [ROLES],
     hint: 891,
-    collides: true,
+    among: 'collisions',
   },
   {
     name: 'what was told to end a moment ago is believed to run',
@@ -489,6 +492,39 @@ export const MUTANTS: readonly Mutant[] = [
     replace: 'const steady = clock;',
     foundBy: [EVIDENCE],
     hint: 21_892,
+  },
+  // --- the proofs by a write
+  {
+    name: 'the other definition is there when a list says so',
+    file: 'src/actors/ensure.ts',
+    find: 'if (session.sawByWrite(move.to, BASIS_MS)) return true;',
+    replace: 'return true;',
+    foundBy: [DEFINITIONS],
+    among: 'behind',
+  },
+  {
+    name: 'the copy of an earlier process is whole when lists say so',
+    file: 'src/actors/proof.ts',
+    find: 'if (!isCopy || session.isWhole(move.to)) return;',
+    replace: 'return;',
+    foundBy: [DEFINITIONS],
+    among: 'behind',
+  },
+  {
+    name: 'a node is gone when a read says so',
+    file: 'src/actors/proof.ts',
+    find: 'if (isWritten && (await isGone(move, { ironic, due, shows }))) return;',
+    replace: 'if (still === null) return;',
+    foundBy: [POWER],
+    among: 'behind',
+  },
+  {
+    name: 'a node is let go of when the lists show no copy of it',
+    file: 'src/actors/actions/marker.ts',
+    find: 'await proveGone(doing, deps);',
+    replace: '',
+    foundBy: [ROLES],
+    among: 'behind',
   },
   // --- the leases
   {

@@ -104,8 +104,8 @@ const withoutMap = (text: string): string => text.replace(/\n\/\/# sourceMapping
 /** So many seeds are played around the one that is hinted at. */
 const AROUND = 3;
 
-async function hunt(copy: string, { hint, collides }: Mutant): Promise<Ended> {
-  const which = collides === true ? ['--collisions'] : [];
+async function hunt(copy: string, { hint, among }: Mutant): Promise<Ended> {
+  const which = among === undefined ? [] : [`--${among}`];
   const play = (base: string, seeds: string): Promise<Ended> => {
     const part = ['--processes', '1', '--seeds', seeds, '--base', base];
     return node([join(copy, 'test/simulation/simulate.js'), '--first', ...which, ...part], ROOT);

@@ -207,6 +207,7 @@ async function play(scenario: Scenario, whole: boolean): Promise<{ outcome: Outc
       if (down === undefined) return false;
       downMs = down;
       count('kill');
+      meddleSince('kill');
       return true;
     },
   });
@@ -215,7 +216,7 @@ async function play(scenario: Scenario, whole: boolean): Promise<{ outcome: Outc
   // So that what was a minute ago is known when the first deployment begins.
   if (scenario.options.history === true) await world.pass(90_000);
   breakClouds(world, scenario, count);
-  const meddleSince = (since?: 'way back') =>
+  const meddleSince = (since?: Scenario['meddling'][number]['since']) =>
     meddleLater(
       world,
       scenario.meddling.filter((one) => one.since === since),

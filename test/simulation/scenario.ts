@@ -66,13 +66,32 @@ export interface Scenario {
   }[];
   /** By number of the point. */
   readonly kills: readonly ({ readonly point: number; readonly downMs: number } & Since)[];
-  readonly meddling: readonly ({ readonly atMs: number; readonly what: Meddling } & Since)[];
+  /** `since`: or counted from each kill. */
+  readonly meddling: readonly {
+    readonly atMs: number;
+    readonly what: Meddling;
+    readonly since?: Since['since'] | 'kill';
+  }[];
   /** What becomes of several Ephyras on the same clouds. Empty: there is one, as there should be. */
   readonly rivals: readonly Rivalry[];
 }
 
-/** Makes up the run of a seed. Some seeds are calm, most have a few things go wrong, some have nearly everything. */
-export function scenarioOf(seed: number): Scenario {
+/** One world of seven has lists that are behind much and often: see {@link behind}. */
+const BEHIND = 0.15;
+
+/**
+ * Makes up the run of a seed. Some seeds are calm, most have a few things go wrong, some have nearly everything. `isBehind`:
+ * whether lists are to be behind; by the seed when it is left out.
+ */
+export function scenarioOf(seed: number, isBehind?: boolean): Scenario {
+  const scenario = usualOf(seed);
+  // Of its own chance, so that all else in a seed is as it was without it.
+  const random = createRandom(seed).fork('behind');
+  const chosen = random.chance(BEHIND);
+  return (isBehind ?? chosen) && scenario.rivals.length === 0 ? behind(scenario, random) : scenario;
+}
+
+function usualOf(seed: number): Scenario {
   const random = createRandom(seed);
   const nodes = random.pick([3, 3, 4, 5, 6, 10]);
   const masters = random.pick([0, 1, 2]);
@@ -146,6 +165,51 @@ export function scenarioOf(seed: number): Scenario {
     rivals: random.chance(0.03) ? rivalryOf(random.fork('rivals')) : [],
   };
 }
+
+/**
+ * The same world with lists that are behind much and often, with applications that lie, with an abort in every other one: what
+ * has been written is not seen, on the way there and on the way back, and least of all by a process that has not written it.
+ */
+function behind(scenario: Scenario, random: Random): Scenario {
+  const { nodes = 1 } = scenario.options;
+  const list = <T>(count: number, make: () => T): T[] => Array.from({ length: count }, make);
+  const atMs = () => random.between(0, 60_000 + nodes * 40_000);
+  const replicas = list(random.between(2, 6), () => {
+    const what = {
+      do: 'replica behind' as const,
+      at: random.pick(['cp1', 'cp2']),
+      ms: random.between(2_000, 60_000),
+      forMs: random.between(2_000, 60_000),
+    };
+    if (random.chance(0.4)) return { atMs: atMs(), what, since: 'way back' as const };
+    return random.chance(0.5)
+      ? { atMs: atMs(), what }
+      : { atMs: random.between(0, 5_000), what, since: 'kill' as const };
+  });
+  const lies = list(random.between(0, 3), () => ({
+    atMs: atMs(),
+    what: {
+      do: 'application lies' as const,
+      node: random.between(1, nodes),
+      forMs: random.pick([10_000, 60_000, 400_000]),
+    },
+  }));
+  const aborts = random.chance(0.5) ? [{ atMs: atMs(), what: { do: 'abort' as const } }] : [];
+  return {
+    ...scenario,
+    options: { ...scenario.options, history: true },
+    meddling: [...(random.chance(0.5) ? scenario.meddling : []), ...replicas, ...lies, ...aborts],
+    // A process that is killed often does not get far enough to be misled.
+    kills: random.pick([() => [], () => scenario.kills, () => [killOf(random, nodes)]])(),
+  };
+}
+
+/** Once, and started again while lists are as they were then. */
+const killOf = (random: Random, nodes: number): Scenario['kills'][number] => {
+  const downMs = random.pick([0, 500, 5_000]);
+  if (random.chance(0.5)) return { point: random.between(1, 60 * nodes), downMs };
+  return { point: random.between(1, 30 * nodes), downMs, since: 'way back' };
+};
 
 const DOWN_MS = [0, 500, 5_000, 60_000, 600_000] as const;
 

@@ -19,6 +19,7 @@ const USAGE = `Plays deployments in simulated worlds and watches the invariants.
   --base B        the first seed (default: by the time of day, printed)
   --processes P   default: one for each core
   --replay SEED   plays one seed again and tells its whole story; with --shrink the least that still breaks
+  --behind        only worlds with lists that are behind much and often, which else are one of seven
   --first         stops at the first violation, and says no more than which
   --collisions    interferes with a node within seconds of each write to it, whatever becomes of that write, instead of worlds
                   made up from seeds; with --replay N and --shrink of the N-th of them
@@ -37,17 +38,20 @@ const values = optionsOf({
     restarts: { type: 'boolean', default: false },
     'store-faults': { type: 'boolean', default: false },
     first: { type: 'boolean', default: false },
+    behind: { type: 'boolean', default: false },
     worker: { type: 'string' },
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
 
 const WHAT = values.collisions ? 'collisions' : 'seeds';
+/** What a number of these is to be played with again. */
+const WHICH = [...(values.collisions ? ['--collisions'] : []), ...(values.behind ? ['--behind'] : [])];
 
 /** What is played, by its number. */
 async function scenarios(): Promise<{ readonly count: number; readonly of: (number: number) => Scenario }> {
   const seeds = values.seeds === undefined ? null : numberOf('seeds', values.seeds);
-  if (!values.collisions) return { count: seeds ?? 1_000, of: scenarioOf };
+  if (!values.collisions) return { count: seeds ?? 1_000, of: (seed) => scenarioOf(seed, values.behind || undefined) };
   const all = await collisions();
   return {
     count: Math.min(seeds ?? all.length, all.length),
@@ -99,9 +103,8 @@ async function many(base: number, count: number, processes: number): Promise<Tal
   }, 5_000);
   await Promise.all(
     Array.from({ length: processes }, (_, offset) => {
-      const which = values.collisions ? ['--collisions'] : [];
       const spec = `${base},${count},${processes},${offset}`;
-      const child = fork(fileURLToPath(import.meta.url), [...which, '--worker', spec], {
+      const child = fork(fileURLToPath(import.meta.url), [...WHICH, '--worker', spec], {
         execArgv: [...process.execArgv, ...HEAP_OPTIONS],
       });
       children.push(child);
@@ -139,7 +142,7 @@ async function tellFailure(seed: number, scenario: Scenario): Promise<void> {
   const again = await replay(small);
   console.log(`seed ${seed}, shrunk from ${sizeOf(scenario)} to ${sizeOf(small)}: ${JSON.stringify(small)}`);
   console.log(again.outcome.failure?.message ?? outcome.failure.message);
-  console.log(`play it again: npm run simulate -- ${values.collisions ? '--collisions ' : ''}--replay ${seed}`);
+  console.log(`play it again: npm run simulate -- ${[...WHICH, '--replay', seed].join(' ')}`);
 }
 
 async function restarts(): Promise<number> {
