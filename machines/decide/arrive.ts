@@ -47,7 +47,12 @@ export function arrive(seen: Observation, move: Move, to: SideObservation, there
     const isOurs = instance !== undefined && bootedByUs(instance, move);
     if (move.to === move.source || (running && isOurs)) {
       // Taken out of the application and not asked back into it: that was not we.
-      return memory.removed === true ? markGone('verify', there, move.to) : { kind: 'done' };
+      if (memory.removed === true) return markGone('verify', there, move.to);
+      // So was a node at home before it was claimed, which a list that is behind still shows to who has not claimed it.
+      if (move.to === move.source && memory.perhapsMarked === true) {
+        return act('verify', { name: 'confirm', at: move.to, evidence: [], basis: bothNodes(move) });
+      }
+      return { kind: 'done' };
     }
     if (instance !== undefined && !isOurs) return foreignInstance('verify', instance, there, move.to, move);
     if (instance !== undefined) return unmarkedBoot(instance, there, to, move.to, move);

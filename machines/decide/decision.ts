@@ -27,6 +27,7 @@ export const ACTIONS = [
   'addMember',
   'settle',
   'letGo',
+  'confirm',
 ] as const;
 export type ActionName = (typeof ACTIONS)[number];
 
@@ -75,6 +76,7 @@ export const EFFECTS: Readonly<
   addMember: { changes: [], takesTime: false },
   settle: { changes: [], takesTime: false },
   letGo: { changes: ['nodes'], takesTime: false },
+  confirm: { changes: ['nodes'], takesTime: false },
 };
 
 export const sameAction = (a: Action, b: Action): boolean =>

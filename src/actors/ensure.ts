@@ -1,6 +1,7 @@
 import { decide } from '../../machines/decide/decide.ts';
 import type { Action, Decision } from '../../machines/decide/decision.ts';
 import { bothNodes, DESTRUCTIVE, EFFECTS, sameAction } from '../../machines/decide/decision.ts';
+import type { Memory } from '../../machines/decide/memory.ts';
 import type { Move, NodeFacts, NodeUuid, Step, Want } from '../../machines/domain.ts';
 import { STEPS } from '../../machines/domain.ts';
 import type { FailureData } from '../../machines/errors.ts';
@@ -42,6 +43,8 @@ export interface EnsureDeps {
   readonly pollMs: number;
   /** Milliseconds that evidence for an action may be old. */
   readonly evidenceMs: number;
+  /** Nodes that an earlier run, perhaps of a process that is no more, has begun with and that are not known to be at rest. */
+  readonly begun: ReadonlySet<NodeUuid>;
   /** By node: its session in the last run of this process that had one. */
   readonly latest: Map<NodeUuid, NodeSession>;
   /** Tells people what a node waits for; null when it goes on. */
@@ -114,6 +117,11 @@ export function createEnsure(deps: EnsureDeps) {
     return isDue;
   }
 
+  const rememberedOf = (session: NodeSession, move: Move): Memory => ({
+    removed: session.removed,
+    perhapsMarked: deps.begun.has(move.uuid) && !session.sawUnmarked(move.to, BASIS_MS),
+  });
+
   /** Where a node migration starts: the first decision that is about a step. */
   async function start(input: { move: Move }, signal: AbortSignal): Promise<Start> {
     const { move } = input;
@@ -124,7 +132,7 @@ export function createEnsure(deps: EnsureDeps) {
     try {
       for (;;) {
         signal.throwIfAborted();
-        const decision = decide(session.observe(move), move, { removed: session.removed });
+        const decision = decide(session.observe(move), move, rememberedOf(session, move));
         if (decision.kind === 'fail' && !doubted) {
           doubted = true;
           await lookAgain(move, session, signal);
@@ -157,7 +165,7 @@ export function createEnsure(deps: EnsureDeps) {
     // What an earlier, abandoned try has sent off must have landed before anything is concluded from what is seen.
     await session.quiet();
     let verified = false;
-    const remembered = () => ({ added: step === 'verify', verified, removed: session.removed });
+    const remembered = () => ({ ...rememberedOf(session, move), added: step === 'verify', verified });
     /** The action as what is known now calls for it; null when it does not. */
     const stillCalledFor = (action: Action): Action | null => {
       const decision = decide(session.observe(move), move, remembered());

@@ -1,4 +1,4 @@
-import type { ControlPlaneName, Move } from '../../machines/domain.ts';
+import type { Move } from '../../machines/domain.ts';
 import { isMarkOf } from '../../machines/domain.ts';
 import { Failure } from '../../machines/errors.ts';
 import { OpenStackError, toFailure } from '../openstack/errors.ts';
@@ -16,7 +16,7 @@ import type { Shown } from './session.ts';
  * written once more, which changes nothing, and which Ironic refuses where the node or its mark is gone. A format that is
  * not 1 needs a key of its own, therefore.
  */
-const SAME = [{ op: 'replace', path: `/extra/${MARKER_KEY}/v`, value: 1 }] as const;
+export const SAME = [{ op: 'replace', path: `/extra/${MARKER_KEY}/v`, value: 1 }] as const;
 
 interface Proving {
   readonly ironic: Pick<Ironic, 'patchNode'>;
@@ -86,15 +86,19 @@ async function proveNode(
  * with there being none. Rejects with a `Failure` when it has one.
  */
 export async function proveGone(
-  { move, tookAway, due, shows }: Pick<Doing, 'move' | 'tookAway' | 'due' | 'shows'>,
-  deps: Pick<ActionDeps, 'controlPlanes'>,
+  { move, tookAway, due, shows, foundGone }: Pick<Doing, 'move' | 'tookAway' | 'due' | 'shows' | 'foundGone'>,
+  deps: Pick<ActionDeps, 'controlPlanes' | 'clock'>,
 ): Promise<void> {
   if (tookAway) return;
   const { ironic } = cloudAt(deps, move.from);
   const still = await ironic.getNode(move.uuid);
   // Nothing is written to somebody else's. What is ours, by this read, may have gone since.
   const isWritten = still === null || isMarkOf(readMarker(still.extra), move.deployment);
-  if (isWritten && (await isGone(move, { ironic, due, shows }))) return;
+  if (isWritten) {
+    const asked = deps.clock.now();
+    if (await isGone(move, { ironic, due })) return foundGone(asked);
+    shows('there', move.from);
+  }
   throw new Failure({
     reason: 'evidence_stale',
     next: 'retry',
@@ -103,21 +107,14 @@ export async function proveGone(
 }
 
 /** Rejects with what Ironic says. */
-async function isGone(
-  { uuid, from }: Move,
-  { ironic, due, shows }: Proving & { readonly shows: (as: Shown, at: ControlPlaneName) => void },
-): Promise<boolean> {
+async function isGone({ uuid }: Move, { ironic, due }: Proving): Promise<boolean> {
   try {
     await ironic.patchNode(uuid, SAME, { due });
   } catch (error) {
     if (!(error instanceof OpenStackError)) throw error;
-    if (error.kind === 'not_found') {
-      shows('gone', from);
-      return true;
-    }
+    if (error.kind === 'not_found') return true;
     // Without a mark that could be written, or locked, it is there.
     if (error.kind !== 'bad_request' && error.kind !== 'locked') throw error;
   }
-  shows('there', from);
   return false;
 }

@@ -36,7 +36,9 @@ interface Moment {
  * What our own last write has shown of a node in one control plane. `there`: it is, whether with our mark or not; `perhaps`:
  * it was created and nobody has said whether it is there now; `perhaps marked`: so was the mark.
  */
-export type Shown = 'gone' | 'there' | 'marked' | 'perhaps' | 'perhaps marked';
+export type Shown = 'gone' | 'there' | 'marked' | 'unmarked' | 'perhaps' | 'perhaps marked';
+
+const SEEN: ReadonlySet<Shown> = new Set(['there', 'marked', 'unmarked']);
 
 interface Remembered {
   readonly as: Shown;
@@ -127,7 +129,7 @@ export class NodeSession {
         answer = await perform();
         if (answer !== undefined) {
           const inert = this.#shown.get(at)?.inert === true;
-          const as = answer === null ? 'gone' : answer.marker ? 'marked' : 'there';
+          const as = answer === null ? 'gone' : answer.marker ? 'marked' : 'unmarked';
           this.#shown.set(at, { at: this.#moment(), as, inert: inert && answer !== null });
         }
       } catch (error) {
@@ -183,16 +185,33 @@ export class NodeSession {
     this.#forgetOwn();
   }
 
+  /** The answer to a write outside an action, asked at this time (ms), has said that the node is not there. */
+  foundGone(at: ControlPlaneName, asked: number): void {
+    this.shows(at, 'gone', false);
+    this.wroteTo(at);
+    this.#learned.set(at, { seq: this.#survey.mark(), at: asked, node: null });
+  }
+
+  /** The answer to an own write has shown the node there without our mark within so many milliseconds. */
+  sawUnmarked(at: ControlPlaneName, withinMs: number): boolean {
+    const shown = this.#shown.get(at);
+    return shown?.as === 'unmarked' && this.#isWithin(shown.at, withinMs);
+  }
+
+  #isWithin(moment: Moment, ms: number): boolean {
+    const { now, elapsed } = this.#moment();
+    return now - moment.now <= ms && elapsed - moment.elapsed <= ms;
+  }
+
   /**
    * The answer to an own write has shown the node there within so many milliseconds, and a copy with all its parts: no replica
    * has answered that.
    */
   sawByWrite(at: ControlPlaneName, withinMs: number): boolean {
     const shown = this.#shown.get(at);
-    if (shown === undefined || (shown.as !== 'marked' && shown.as !== 'there')) return false;
+    if (shown === undefined || !SEEN.has(shown.as)) return false;
     if (shown.inert && !this.isWhole(at)) return false;
-    const { now, elapsed } = this.#moment();
-    return now - shown.at.now <= withinMs && elapsed - shown.at.elapsed <= withinMs;
+    return this.#isWithin(shown.at, withinMs);
   }
 
   /** Forgets what was asked before `oldest` (ms): a new start does not build on what an earlier one has seen. */
@@ -267,7 +286,7 @@ export class NodeSession {
     this.#ownChanged = this.#survey.mark();
   }
 
-  /** Our own last write there was answered with its being gone: better than any list that lacks it. */
+  /** An own write there was answered with its being gone, and none was sent since: better than any list that lacks it. */
   tookAway(at: ControlPlaneName): boolean {
     return this.#learned.get(at)?.node === null;
   }

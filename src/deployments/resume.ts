@@ -123,8 +123,10 @@ function placeOf(
     // One that has arrived may have been stopped since; of one whose mark somebody took off while it booted nothing is recorded.
     // Whoever is to bring it back does so with either, in its turn.
     const hasArrived = booted.some(({ status }) => abort || status === 'ACTIVE' || result?.place === 'moved');
-    // With somebody else's mark on it, or one that cannot be read, it has not arrived: the node machine says why.
-    return hasArrived && inTarget.marker === null ? 'moved' : underWay;
+    // With somebody else's mark on it, or one that cannot be read, it has not arrived: the node machine says why. One that is on its
+    // way back may have been claimed for that, and the list behind.
+    const hasTurned = abort && result?.place === 'going_back';
+    return hasArrived && inTarget.marker === null && !hasTurned ? 'moved' : underWay;
   }
   if (inSource !== null && inTarget === null) {
     // One that is said to be elsewhere may be so, and the lists behind: the node machine sees through that.
@@ -134,7 +136,11 @@ function placeOf(
     // Of one that was put together from its marks, another Ephyra has brought home whoever was away and is there without a mark.
     const wasAway = result?.place === 'moved' || (result?.place === 'moving' && result.failure === null);
     const isBrought = isRebuilt(record) && wasAway;
-    return result?.place === 'back' || isSpent || isBrought ? 'back' : 'waiting';
+    if (result?.place === 'back' || isBrought) return 'back';
+    const place = isSpent ? 'back' : 'waiting';
+    // Said to be on its way: before that is called its end, it is looked at closer than by a list, which may be from before.
+    const isAtRest = isSpent || record.intent !== 'forward';
+    return isAtRest && (result?.place === 'moving' || result?.place === 'going_back') ? 'going_back' : place;
   }
   // In neither, or unmarked in both: the node machine looks closer and says so.
   return underWay;
@@ -167,6 +173,10 @@ export function leftOnTheWay(
 }
 
 const ON_THE_WAY: ReadonlySet<Place> = new Set(['moving', 'going_back', 'stuck']);
+
+/** Nodes that are on their way, as far as is recorded. */
+export const onTheWayOf = ({ results }: DeepReadonly<StoredDeployment>): ReadonlySet<NodeUuid> =>
+  new Set(results.filter(({ place }) => ON_THE_WAY.has(place)).map(({ uuid }) => uuid));
 
 const isOurs = (node: NodeFacts | null, deployment: string): boolean =>
   node !== null && isMarkOf(node.marker, deployment);

@@ -250,4 +250,9 @@ export const observations: fc.Arbitrary<(move: Move) => Observation> = fc
         observation(from, to, { membership, definitionsEqual }, move),
   );
 
-export const memories = fc.record({ added: fc.boolean(), removed: fc.boolean(), verified: fc.boolean() });
+export const memories = fc.record({
+  added: fc.boolean(),
+  removed: fc.boolean(),
+  verified: fc.boolean(),
+  perhapsMarked: fc.boolean(),
+});

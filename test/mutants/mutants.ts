@@ -471,7 +471,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'what a call has shown is forgotten when the next one fails',
     file: 'src/actors/actions/index.ts',
-    find: "shows: (as, at = action.at) => session.shows(at, as, at === action.at && as !== 'perhaps marked'),",
+    find: 'shows: (as, at = action.at) => session.shows(at, as, at === action.at && OF_A_COPY.has(as)),',
     replace: 'shows: () => () => undefined,',
     foundBy: [ROLES],
     hint: 891,
@@ -513,8 +513,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a node is gone when a read says so',
     file: 'src/actors/proof.ts',
-    find: 'if (isWritten && (await isGone(move, { ironic, due, shows }))) return;',
-    replace: 'if (still === null) return;',
+    find: 'if (await isGone(move, { ironic, due })) return foundGone(asked);',
+    replace: 'if (still === null) return foundGone(asked);',
     foundBy: [POWER],
     among: 'behind',
   },

@@ -37,7 +37,7 @@ export interface Doing {
    * request is sent, and before each time that it is sent again. When it is not, nothing was done and no try is spent.
    */
   readonly due: () => boolean;
-  /** We have deleted the node in `from` ourselves, and were told so. */
+  /** The node is gone in `from`: the answer to our last write there has said so. */
   readonly tookAway: boolean;
   /** The application counts on the node, or does not say that it does not. */
   readonly inService: boolean;
@@ -45,6 +45,8 @@ export interface Doing {
   readonly to: { readonly node: NodeFacts | null; readonly instances: readonly InstanceFacts[] };
   /** Tells at once what an answer has shown of the node, where the action is done or elsewhere: what comes after it may fail. */
   readonly shows: (as: Shown, at?: ControlPlaneName) => () => void;
+  /** Tells that a write to `from`, asked at this time (ms), was answered with its being gone there. */
+  readonly foundGone: (asked: number) => void;
   /** Tells that writes have created all parts of the copy, or met them. */
   readonly completed: () => void;
   /** Tells that Nova is told to stop or delete the action's instance, or to boot one. The result takes it back. */

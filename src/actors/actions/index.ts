@@ -2,12 +2,12 @@ import type { Action } from '../../../machines/decide/decision.ts';
 import type { ControlPlaneName, InstanceFacts, Move, NodeFacts, Seen } from '../../../machines/domain.ts';
 import { toFailure } from '../../openstack/errors.ts';
 import { isInService } from '../application.ts';
-import type { NodeSession } from '../session.ts';
+import type { NodeSession, Shown } from '../session.ts';
 import { addMember, pluginFailure, removeMember, settle } from './application.ts';
 import { copyDefinition } from './copy.ts';
 import type { ActionDeps, Doing, Performers } from './deps.ts';
 import { bootInstance, deleteInstance, startInstance, stopInstance } from './instance.ts';
-import { letGo, stamp } from './marker.ts';
+import { confirm, letGo, stamp } from './marker.ts';
 import { manage, powerOn, provide, undeploy, unenroll } from './node.ts';
 
 /** Every action that `decide` can ask for, and who does it. */
@@ -27,9 +27,13 @@ const PERFORMERS: Performers = {
   addMember,
   settle,
   letGo,
+  confirm,
 };
 
 const BY_PLUGIN: ReadonlySet<Action['name']> = new Set(['removeMember', 'addMember']);
+
+/** What is shown of a node where it is copied to: it is in `enroll`. */
+const OF_A_COPY: ReadonlySet<Shown> = new Set(['perhaps', 'there', 'marked']);
 
 /** Does an action on what was just seen. Rejects with a `Failure` only. */
 export function createPerform(deps: ActionDeps) {
@@ -55,7 +59,8 @@ export function createPerform(deps: ActionDeps) {
       inService: isInService(seen),
       from: side(move.from),
       to: side(move.to),
-      shows: (as, at = action.at) => session.shows(at, as, at === action.at && as !== 'perhaps marked'),
+      shows: (as, at = action.at) => session.shows(at, as, at === action.at && OF_A_COPY.has(as)),
+      foundGone: (asked) => session.foundGone(move.from, asked),
       completed: () => session.completed(action.at),
       tells: (what) => session.tells(what, action),
       starts: () => session.starts(action),

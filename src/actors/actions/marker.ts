@@ -4,7 +4,7 @@ import { Failure } from '../../../machines/errors.ts';
 import { OpenStackError } from '../../openstack/errors.ts';
 import { MARKER_KEY, toNodeFacts } from '../../openstack/ironic/facts.ts';
 import { ranBefore, withoutOwn } from '../../openstack/nova/ran.ts';
-import { proveGone } from '../proof.ts';
+import { proveGone, SAME } from '../proof.ts';
 import type { Perform } from './deps.ts';
 import { cloudAt, telling } from './deps.ts';
 
@@ -54,6 +54,22 @@ export const letGo: Perform = async (doing, deps) => {
     // 400: it is not there any more, by an earlier try of ours or by hand. No reason to take the node back.
     if (error instanceof OpenStackError && error.kind === 'bad_request') return undefined;
     throw error;
+  }
+};
+
+/**
+ * Whether the node, which a list shows without a mark, has none. Our mark is written once more where there is one, which changes
+ * nothing and shows the node as it is; Ironic refuses that where there is none.
+ */
+export const confirm: Perform = async ({ action, move, due, shows }, deps) => {
+  try {
+    return toNodeFacts(await cloudAt(deps, action.at).ironic.patchNode(move.uuid, SAME, { due }));
+  } catch (error) {
+    if (!(error instanceof OpenStackError)) throw error;
+    if (error.kind === 'not_found') return null;
+    if (error.kind !== 'bad_request') throw error;
+    shows('unmarked');
+    return undefined;
   }
 };
 

@@ -66,6 +66,7 @@ function stage() {
         tookAway: false,
         shows: () => () => undefined,
         completed: () => undefined,
+        foundGone: () => undefined,
         tells: () => () => undefined,
         starts: () => undefined,
         refused: () => undefined,

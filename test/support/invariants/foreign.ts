@@ -1,6 +1,6 @@
 import type { ChangeEvent } from '../../../src/sandbox/openstack/types.ts';
 import { isEnded } from '../../../src/store/state.ts';
-import type { DeepReadonly, StoreState } from '../../../src/store/types.ts';
+import type { DeepReadonly, StoredDeployment, StoreState } from '../../../src/store/types.ts';
 import type { MemberChange } from '../world/application.ts';
 import { serves } from '../world/application.ts';
 import type { Call, Write } from '../world/calls.ts';
@@ -138,13 +138,17 @@ export class ForeignUntouched implements Invariant {
     if (why !== null) return now - told > grace ? why : null;
     const said = [...this.#world.mirrors.keys()].map((at) => this.#knowledge.node(process, at, node)?.node ?? null);
     const marked = said.some((one) => one !== null && one.marker !== null);
-    if (!marked && write !== 'mark') return 'it bears no mark';
+    if (!marked && write !== 'mark' && !(write === 'prove' && isBegun(record, node))) return 'it bears no mark';
     const asked = this.#knowledge.node(process, at, node)?.sentAt;
     if (asked === undefined) return `Ironic of ${at} was not asked`;
     const most = (isLettingGo(call) ? LET_GO_MS : UNSEEN_MS) + held;
     return now - asked > most ? `Ironic of ${at} was last asked ${now - asked} ms ago` : null;
   }
 }
+
+/** Whether it bears a mark is asked of a node that is begun with by a write which Ironic refuses where there is none. */
+const isBegun = ({ results }: DeepReadonly<StoredDeployment>, node: string): boolean =>
+  results.some(({ uuid, place }) => uuid === node && place !== 'waiting' && place !== 'back');
 
 function strange({ marker }: NodeSaid, deployment: string, epoch: number): string | null {
   if (marker === null) return null;
