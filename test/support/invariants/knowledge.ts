@@ -1,5 +1,5 @@
 import type { MembershipAnswer } from '../world/application.ts';
-import type { Call } from '../world/calls.ts';
+import type { Call, Write } from '../world/calls.ts';
 import type { Watched } from './invariant.ts';
 
 /** What Ironic has told a process of one node. */
@@ -118,9 +118,8 @@ export class Knowledge {
   /** The answer to a write that shows the node, or that it is gone, is as good as a look. */
   #answerOfWrite({ process, at, node, write, status, sentAt }: Call, body: Json): void {
     if (node === null || status === null) return;
-    const gone = write === 'delete node' && (status === 204 || status === 404);
-    const shows = write === 'mark' || write === 'prove' || write === 'patch' || write === 'create node';
-    const shown = shows && status >= 200 && status < 300;
+    const gone = (write === 'delete node' && status === 204) || (isOfNode(write) && status === 404);
+    const shown = isOfNode(write) && write !== 'delete node' && status >= 200 && status < 300;
     if (!gone && !shown) return;
     const told = { id: this.#newest, sentAt, knownAt: this.#now(), written: true };
     putUnder(this.#single, keyOf(process, at), node, { ...told, node: gone ? null : said(body) });
@@ -168,6 +167,10 @@ export class Knowledge {
     return this.#membership.get(`${process} ${uuid}`);
   }
 }
+
+/** Its answer shows the node, or that there is none. */
+const isOfNode = (write: Call['write']): boolean => write !== null && OF_NODES.has(write);
+const OF_NODES: ReadonlySet<Write> = new Set(['mark', 'prove', 'patch', 'create node', 'delete node']);
 
 const OF = new WeakMap<Watched, Knowledge>();
 
