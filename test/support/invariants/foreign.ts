@@ -69,13 +69,16 @@ export class ForeignUntouched implements Invariant {
 
   /** What a deployment is to move is in its plan. Of what was found by its marks, it is what is there then. */
   stored({ deployments }: DeepReadonly<StoreState>): void {
-    for (const { id, source, nodes } of deployments) {
+    for (const { id, source, target, nodes } of deployments) {
       const moved = this.#moved.get(id) ?? new Map<string, string | null>();
       if (moved.size === nodes.length) continue;
       this.#moved.set(id, moved);
-      const there = this.#world.mirrors.get(source);
+      const there = (uuid: string) => {
+        const found = [source, target].map((at) => this.#world.mirrors.get(at)?.instanceOn(uuid)?.id);
+        return found.find((instance) => instance !== undefined) ?? null;
+      };
       for (const { uuid, instanceId } of nodes) {
-        if (!moved.has(uuid)) moved.set(uuid, instanceId ?? there?.instanceOn(uuid)?.id ?? null);
+        if (!moved.has(uuid)) moved.set(uuid, instanceId ?? there(uuid));
       }
     }
   }
