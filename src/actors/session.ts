@@ -463,6 +463,7 @@ function contradiction({ as, inert }: Remembered, listed: Seen<NodeFacts>): stri
   if (listed.is !== 'present') return null;
   const { marker, provisionState } = listed.value;
   if (as === 'marked' && marker === null) return 'its list does not show the mark that it has shown a moment ago';
+  if (as === 'unmarked' && marker !== null) return 'its list still shows a mark that was gone a moment ago';
   if (as === 'perhaps marked' && marker === null)
     return 'nobody has said whether a mark that was sent a moment ago is on it';
   // What ran there before has had the same uuid, and perhaps the same mark.

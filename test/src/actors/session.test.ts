@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { type NodeFacts, reversed, type Want } from '../../../machines/domain.ts';
 import { LATELY_MS, type NodeQuestions, NodeSession, type Shown } from '../../../src/actors/session.ts';
-import { FORWARD, node, UUID } from '../../machines/observations.ts';
-import { NODES, SERVER, stage } from './support.ts';
+import { FORWARD, MARK, node, UUID } from '../../machines/observations.ts';
+import { NODES, SERVER, SUMMARY, stage } from './support.ts';
 
 describe('what is known of one node', () => {
   const questions: NodeQuestions = { membership: async () => 'out', definitionsEqual: async () => true };
@@ -236,6 +236,21 @@ describe('what is known of one node', () => {
     await session.change({ name: 'stamp', at: 'cp1' }, async () => node());
     expect(await is()).toBe('unknown');
     await session.change({ name: 'letGo', at: 'cp1' }, async () => node({ marker: null }));
+    expect(await is()).toBe('present');
+  });
+
+  it('is unknown when a list still shows the mark that an own write has taken off a moment ago', async () => {
+    const { session, survey, cp1, time } = await known();
+    cp1.nodes = async () => [{ ...SUMMARY, extra: { ephyra: MARK } }];
+    const is = async () => {
+      await survey.read(NODES, survey.mark(), time.now());
+      return session.observe(FORWARD).sides['cp1']?.node.is;
+    };
+    expect(await is()).toBe('present');
+    await session.change({ name: 'letGo', at: 'cp1' }, async () => node({ marker: null }));
+    expect(await is()).toBe('unknown');
+    time.after(LATELY_MS, () => undefined);
+    await time.run(() => false, LATELY_MS + 10_000);
     expect(await is()).toBe('present');
   });
 
