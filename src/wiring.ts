@@ -25,7 +25,7 @@ import type { LeaseEvent } from './deployments/leases/keeper.ts';
 import { Leases } from './deployments/leases/leases.ts';
 import { makePlan } from './deployments/plan.ts';
 import { Recovery } from './deployments/recovery.ts';
-import { leftOnTheWay, onTheWayOf } from './deployments/resume.ts';
+import { begunOf, leftOnTheWay } from './deployments/resume.ts';
 import type { RunListener } from './deployments/run.ts';
 import { DeploymentService, SYSTEM } from './deployments/service.ts';
 import type { PlanProblem } from './deployments/types.ts';
@@ -209,7 +209,7 @@ export async function wire(
     const ensure = createEnsure({
       proveOther: createProof({ controlPlanes, definitions, clock: steady }),
       survey,
-      begun: onTheWayOf(record),
+      begun: begunOf(record),
       latest,
       clock: steady,
       perform,

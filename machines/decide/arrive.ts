@@ -1,6 +1,6 @@
 import type { InstanceFacts, Move, NodeFacts, Observation, SideObservation, Want } from '../domain.ts';
 import type { Decision } from './decision.ts';
-import { act, bothNodes, fail, instancesAt, known, MEMBERSHIP, nodesAt, wait } from './decision.ts';
+import { act, bothNodes, confirm, fail, instancesAt, known, MEMBERSHIP, nodesAt, wait } from './decision.ts';
 import type { Memory } from './memory.ts';
 import {
   atRest,
@@ -48,10 +48,9 @@ export function arrive(seen: Observation, move: Move, to: SideObservation, there
     if (move.to === move.source || (running && isOurs)) {
       // Taken out of the application and not asked back into it: that was not we.
       if (memory.removed === true) return markGone('verify', there, move.to);
-      // So was a node at home before it was claimed, which a list that is behind still shows to who has not claimed it.
-      if (move.to === move.source && memory.perhapsMarked === true) {
-        return act('verify', { name: 'confirm', at: move.to, evidence: [], basis: bothNodes(move) });
-      }
+      // So was a node at home before it was claimed, which a list that is behind still shows to who has not claimed it. If it runs,
+      // it may have been taken out of the application since.
+      if (move.to === move.source && memory.perhapsMarked === true) return confirm('add', move, move.to);
       return { kind: 'done' };
     }
     if (instance !== undefined && !isOurs) return foreignInstance('verify', instance, there, move.to, move);

@@ -76,7 +76,7 @@ export const EFFECTS: Readonly<
   addMember: { changes: [], takesTime: false },
   settle: { changes: [], takesTime: false },
   letGo: { changes: ['nodes'], takesTime: false },
-  confirm: { changes: ['nodes'], takesTime: false },
+  confirm: { changes: ['nodes'], takesTime: true },
 };
 
 export const sameAction = (a: Action, b: Action): boolean =>
@@ -97,6 +97,9 @@ export const wait = (step: Step | null, reason: string, ...wants: Want[]): Decis
   wants,
 });
 export const act = (step: Step, action: Action): Decision => ({ kind: 'act', step, action });
+/** Asks the node there by a write whether it bears our mark, which a list does not show. */
+export const confirm = (step: Step, move: Move, at: ControlPlaneName): Decision =>
+  act(step, { name: 'confirm', at, evidence: [], basis: bothNodes(move) });
 export const fail = (
   step: Step,
   reason: Reason,

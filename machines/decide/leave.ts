@@ -1,6 +1,6 @@
 import type { InstanceFacts, Move, NodeFacts, Observation, SideObservation } from '../domain.ts';
 import type { Decision } from './decision.ts';
-import { act, bothNodes, fail, instancesAt, look, MEMBERSHIP, nodesAt, wait } from './decision.ts';
+import { act, bothNodes, confirm, fail, instancesAt, look, MEMBERSHIP, nodesAt, wait } from './decision.ts';
 import type { Memory } from './memory.ts';
 import {
   bootedByUs,
@@ -95,6 +95,8 @@ function claim(
     return wait('claim', onlyNova(instance, here, move.from), instancesAt(move.from), nodesAt(move.from));
   }
   if (here.reservation !== null) return wait('claim', lockedBy(here, move.from), nodesAt(move.from));
+  // What a list from before the claim shows is not claimed once more: it may be in the middle of its way.
+  if (memory.perhapsMarked === true) return confirm('claim', move, move.from);
   return act('claim', {
     name: 'stamp',
     at: move.from,

@@ -43,7 +43,7 @@ export interface EnsureDeps {
   readonly pollMs: number;
   /** Milliseconds that evidence for an action may be old. */
   readonly evidenceMs: number;
-  /** Nodes that an earlier run, perhaps of a process that is no more, has begun with and that are not known to be at rest. */
+  /** Nodes that an earlier run, perhaps of a process that is no more, has begun with. */
   readonly begun: ReadonlySet<NodeUuid>;
   /** By node: its session in the last run of this process that had one. */
   readonly latest: Map<NodeUuid, NodeSession>;
@@ -119,7 +119,7 @@ export function createEnsure(deps: EnsureDeps) {
 
   const rememberedOf = (session: NodeSession, move: Move): Memory => ({
     removed: session.removed,
-    perhapsMarked: deps.begun.has(move.uuid) && !session.sawUnmarked(move.to, BASIS_MS),
+    perhapsMarked: deps.begun.has(move.uuid) && ![move.from, move.to].some((at) => session.sawUnmarked(at, BASIS_MS)),
   });
 
   /** Where a node migration starts: the first decision that is about a step. */
@@ -199,8 +199,9 @@ export function createEnsure(deps: EnsureDeps) {
             await nextTick([...action.evidence, ...(action.basis ?? [])], move, session, signal);
             continue;
           }
-          // What tidies up ends the try anyway, and is done: else the next try would do nothing but that.
-          if (!action.endsTry && tried.some((earlier) => earlier.name === action.name)) {
+          // What tidies up ends the try anyway, and is done: else the next try would do nothing but that. What only asks may ask again.
+          const isOnce = !action.endsTry && action.name !== 'confirm';
+          if (isOnce && tried.some((earlier) => earlier.name === action.name)) {
             session.doubt();
             return noProgress(step, tried, action, refusals.get(action.name));
           }

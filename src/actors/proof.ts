@@ -113,8 +113,9 @@ async function isGone({ uuid }: Move, { ironic, due }: Proving): Promise<boolean
   } catch (error) {
     if (!(error instanceof OpenStackError)) throw error;
     if (error.kind === 'not_found') return true;
-    // Without a mark that could be written, or locked, it is there.
-    if (error.kind !== 'bad_request' && error.kind !== 'locked') throw error;
+    // Without a mark that could be written, locked, or about to change, it is there.
+    const isThere = error.detail === 'patch_refused' || error.kind === 'locked' || error.detail === 'in_transition';
+    if (!isThere) throw error;
   }
   return false;
 }

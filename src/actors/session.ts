@@ -64,6 +64,8 @@ export class NodeSession {
   readonly #learned = new Map<ControlPlaneName, { seq: number; at: number; node: NodeFacts | null }>();
   /** By control plane: what our last write there has shown of the node, and when. */
   readonly #shown: Map<ControlPlaneName, Remembered>;
+  /** By control plane: when the answer to an own write has last shown the node without a mark there. */
+  readonly #unmarked: Map<ControlPlaneName, Moment>;
   readonly #own = new Map<'membership' | 'definitions', Reading<unknown>>();
   /** What was asked of this one node before this point says nothing any more, also when the answer comes only now. */
   #ownChanged = 0;
@@ -94,6 +96,7 @@ export class NodeSession {
     const none = before === undefined;
     this.#changed = none ? new Map() : before.#changed;
     this.#shown = none ? new Map() : before.#shown;
+    this.#unmarked = none ? new Map() : before.#unmarked;
     this.#done = none ? new Map() : before.#done;
     this.#told = none ? new Map() : before.#told;
     this.#whole = none ? new Set() : before.#whole;
@@ -162,6 +165,7 @@ export class NodeSession {
   shows(at: ControlPlaneName, as: Shown, inert: boolean): () => void {
     const before = this.#shown.get(at);
     const known = as === 'there' && before?.as === 'marked' ? before.as : as;
+    if (as === 'unmarked') this.#unmarked.set(at, this.#moment());
     this.#shown.set(at, { at: this.#moment(), as: known, inert });
     return () => {
       if (before === undefined) this.#shown.delete(at);
@@ -192,10 +196,10 @@ export class NodeSession {
     this.#learned.set(at, { seq: this.#survey.mark(), at: asked, node: null });
   }
 
-  /** The answer to an own write has shown the node there without our mark within so many milliseconds. */
+  /** Within so many milliseconds the answer to an own write has shown the node there without a mark, whatever was sent since. */
   sawUnmarked(at: ControlPlaneName, withinMs: number): boolean {
-    const shown = this.#shown.get(at);
-    return shown?.as === 'unmarked' && this.#isWithin(shown.at, withinMs);
+    const seen = this.#unmarked.get(at);
+    return seen !== undefined && this.#isWithin(seen, withinMs);
   }
 
   #isWithin(moment: Moment, ms: number): boolean {
@@ -288,7 +292,7 @@ export class NodeSession {
 
   /** An own write there was answered with its being gone, and none was sent since: better than any list that lacks it. */
   tookAway(at: ControlPlaneName): boolean {
-    return this.#learned.get(at)?.node === null;
+    return this.#learnedOf(at)?.node === null;
   }
 
   /** Resolves once nothing that was started for this node is still on its way. */

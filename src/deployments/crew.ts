@@ -213,8 +213,7 @@ export class Crew {
       const sighted = await sight(record, survey);
       if (sighted.ok) {
         job.cancel.signal.throwIfAborted();
-        const { nodeAttempts } = config.deployment;
-        const items = itemsOf(this.#record(id) ?? record, sighted.seen, reopened, nodeAttempts);
+        const items = itemsOf(this.#record(id) ?? record, sighted.seen, reopened);
         if (sighted.newcomers.length > 0 || this.#isOvertaken(id, job, items)) return this.#letGo(id, job);
         const now = clock.now();
         this.#then(id, {

@@ -58,12 +58,11 @@ export function itemsOf(
   record: DeepReadonly<StoredDeployment>,
   seen: ReadonlyMap<string, Sighting>,
   reopened: boolean,
-  nodeAttempts: number,
 ): Item[] {
   const results = new Map(record.results.map((result) => [result.uuid, result]));
   const items = record.nodes.map((node): Item => {
     const result = results.get(node.uuid);
-    const place = placeOf(record, seen.get(node.uuid), result, reopened, nodeAttempts);
+    const place = placeOf(record, seen.get(node.uuid), result, reopened);
     // What an abort takes back has not failed; everything else keeps the failure that sent it home.
     const taken = record.intent === 'abort' && (reopened || result?.place === 'moving');
     return {
@@ -88,8 +87,7 @@ export function isAtRest({ place }: Item, intent: StoredDeployment['intent']): b
 
 function triesOf(place: Place, result: DeepReadonly<StoredResult> | undefined): number {
   if (result === undefined) return place === 'waiting' ? 0 : 1;
-  // Said to be moving and still at home, unmarked: that try was cut off before it touched the node.
-  return place === 'waiting' && result.place === 'moving' ? result.attempts - 1 : result.attempts;
+  return result.attempts;
 }
 
 /** Writes into the record what has come to rest unseen, e.g. in the instant in which the process was killed. */
@@ -108,7 +106,6 @@ function placeOf(
   sighting: Sighting | undefined,
   result: DeepReadonly<StoredResult> | undefined,
   reopened: boolean,
-  nodeAttempts: number,
 ): Place {
   const abort = record.intent === 'abort';
   const underWay: Place = abort || result?.place === 'going_back' ? 'going_back' : 'moving';
@@ -131,16 +128,15 @@ function placeOf(
   if (inSource !== null && inTarget === null) {
     // One that is said to be elsewhere may be so, and the lists behind: the node machine sees through that.
     if (abort) return result === undefined || result.place === 'back' || result.place === 'waiting' ? 'back' : underWay;
-    // One that failed for the last time and came home unseen, e.g. in the instant of a kill, is not moved once more.
-    const isSpent = result !== undefined && result.failure !== null && triesOf('waiting', result) >= nodeAttempts;
     // Of one that was put together from its marks, another Ephyra has brought home whoever was away and is there without a mark.
     const wasAway = result?.place === 'moved' || (result?.place === 'moving' && result.failure === null);
     const isBrought = isRebuilt(record) && wasAway;
     if (result?.place === 'back' || isBrought) return 'back';
-    const place = isSpent ? 'back' : 'waiting';
-    // Said to be on its way: before that is called its end, it is looked at closer than by a list, which may be from before.
-    const isAtRest = isSpent || record.intent !== 'forward';
-    return isAtRest && (result?.place === 'moving' || result?.place === 'going_back') ? 'going_back' : place;
+    // Said to be on its way, and unmarked by a list, which may be from before: the node machine asks closer.
+    if (result?.place === 'moving') return record.intent === 'forward' ? 'moving' : 'going_back';
+    if (result?.place === 'going_back')
+      return result.failure === null && record.intent === 'forward' ? 'moving' : 'going_back';
+    return 'waiting';
   }
   // In neither, or unmarked in both: the node machine looks closer and says so.
   return underWay;
@@ -174,9 +170,9 @@ export function leftOnTheWay(
 
 const ON_THE_WAY: ReadonlySet<Place> = new Set(['moving', 'going_back', 'stuck']);
 
-/** Nodes that are on their way, as far as is recorded. */
-export const onTheWayOf = ({ results }: DeepReadonly<StoredDeployment>): ReadonlySet<NodeUuid> =>
-  new Set(results.filter(({ place }) => ON_THE_WAY.has(place)).map(({ uuid }) => uuid));
+/** Nodes that the deployment has begun with, as far as is recorded, and that are not at home again. */
+export const begunOf = ({ results }: DeepReadonly<StoredDeployment>): ReadonlySet<NodeUuid> =>
+  new Set(results.filter(({ place }) => place !== 'waiting' && place !== 'back').map(({ uuid }) => uuid));
 
 const isOurs = (node: NodeFacts | null, deployment: string): boolean =>
   node !== null && isMarkOf(node.marker, deployment);

@@ -32,6 +32,7 @@ export type OpenStackErrorDetail =
   | 'duplicate'
   | 'has_instance'
   | 'in_transition'
+  | 'patch_refused'
   | 'wrong_state'
   | 'host_unknown'
   | 'marker_unknown'
@@ -150,6 +151,8 @@ function badRequestDetail(service: ServiceName, message: string): OpenStackError
   if (service === 'nova' && /Compute host .* could not be found/.test(message)) return 'host_unknown';
   // The second: of a node that is retired, or in maintenance where Ironic is configured to mind that.
   if (service === 'ironic' && /can(?: not|'t) be performed on node/.test(message)) return 'wrong_state';
+  // Ironic answers 400 to a patch as well when no conductor is there for the node.
+  if (service === 'ironic' && /^Couldn't apply patch/.test(message)) return 'patch_refused';
   if (/\bmarker\b/i.test(message)) return 'marker_unknown';
   return null;
 }

@@ -141,7 +141,7 @@ const DEEDS: Deeds = {
   },
   'replica behind'({ world, what, later }) {
     if (world.options.history !== true) return;
-    world.network.lag(what.at, what.ms);
+    world.network.lag(what.at, what.ms, what.sparesLeases);
     later(what.forMs, () => world.network.lag(what.at, null));
   },
   'disk full'({ world, what, later }) {

@@ -31,8 +31,14 @@ export type Meddling =
   /** What runs on it is deleted, and then somebody boots on it. */
   | { readonly do: 'replace instance'; readonly node: number }
   | { readonly do: 'application lies'; readonly node: number; readonly forMs: number }
-  /** Only where the world keeps its past. */
-  | { readonly do: 'replica behind'; readonly at: string; readonly ms: number; readonly forMs: number }
+  /** Only where the world keeps its past. `sparesLeases`: what is read of leases is not behind. */
+  | {
+      readonly do: 'replica behind';
+      readonly at: string;
+      readonly ms: number;
+      readonly forMs: number;
+      readonly sparesLeases?: boolean;
+    }
   | { readonly do: 'disk full'; readonly forMs: number }
   /** A service is stopped and started: who waits for its answer gets none, and for a while nobody listens. */
   | { readonly do: 'restart service'; readonly at: string; readonly service: RestartedService; readonly forMs: number }
@@ -180,6 +186,8 @@ function behind(scenario: Scenario, random: Random): Scenario {
       at: random.pick(['cp1', 'cp2']),
       ms: random.between(2_000, 60_000),
       forMs: random.between(2_000, 60_000),
+      // Else a process that has just been started waits for them until nothing is behind any more.
+      sparesLeases: random.chance(0.7),
     };
     if (random.chance(0.4)) return { atMs: atMs(), what, since: 'way back' as const };
     return random.chance(0.5)
@@ -199,8 +207,12 @@ function behind(scenario: Scenario, random: Random): Scenario {
     ...scenario,
     options: { ...scenario.options, history: true },
     meddling: [...(random.chance(0.5) ? scenario.meddling : []), ...replicas, ...lies, ...aborts],
-    // A process that is killed often does not get far enough to be misled.
-    kills: random.pick([() => [], () => scenario.kills, () => [killOf(random, nodes)]])(),
+    // A process that is killed often does not get far enough to be misled, and what is down for long misses it.
+    kills: random.pick([
+      () => [],
+      () => scenario.kills.map((kill) => ({ ...kill, downMs: Math.min(kill.downMs, 5_000) })),
+      () => [killOf(random, nodes)],
+    ])(),
   };
 }
 

@@ -51,15 +51,16 @@ export const letGo: Perform = async (doing, deps) => {
   try {
     return toNodeFacts(await cloudAt(deps, action.at).ironic.patchNode(move.uuid, [{ op: 'remove', path }], { due }));
   } catch (error) {
-    // 400: it is not there any more, by an earlier try of ours or by hand. No reason to take the node back.
-    if (error instanceof OpenStackError && error.kind === 'bad_request') return undefined;
+    // It is not there any more, by an earlier try of ours or by hand. No reason to take the node back.
+    if (error instanceof OpenStackError && error.detail === 'patch_refused') return undefined;
     throw error;
   }
 };
 
 /**
  * Whether the node, which a list shows without a mark, has none. Our mark is written once more where there is one, which changes
- * nothing and shows the node as it is; Ironic refuses that where there is none.
+ * nothing and shows the node as it is; Ironic refuses that where there is none. A node that is locked, or about to change, says nothing
+ * and is asked again.
  */
 export const confirm: Perform = async ({ action, move, due, shows }, deps) => {
   try {
@@ -67,7 +68,8 @@ export const confirm: Perform = async ({ action, move, due, shows }, deps) => {
   } catch (error) {
     if (!(error instanceof OpenStackError)) throw error;
     if (error.kind === 'not_found') return null;
-    if (error.kind !== 'bad_request') throw error;
+    if (error.kind === 'locked' || error.detail === 'in_transition') return undefined;
+    if (error.detail !== 'patch_refused') throw error;
     shows('unmarked');
     return undefined;
   }

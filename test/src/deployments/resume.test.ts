@@ -10,7 +10,6 @@ import { instance, MARK, node } from '../../machines/observations.ts';
 import { NOW, record } from './support.ts';
 
 const ID = record().id;
-const ATTEMPTS = 2;
 const OURS: Marker = { ...MARK, deployment: ID };
 const FAILURE: FailureData = { reason: 'no_valid_host', next: 'stop', message: 'No valid host was found.' };
 const facts = (marker: NodeFacts['marker']): NodeFacts => node({ uuid: 'n-1', marker });
@@ -33,7 +32,7 @@ const result = (place: Place, changes: Partial<StoredResult> = {}): StoredResult
 /** The first node of a deployment, as it is sighted. */
 function first(seen: Sighting | undefined, changes: Partial<StoredDeployment> = {}, reopened = false) {
   const deployment = record({ nodes: record().nodes.slice(0, 1), ...changes });
-  const [item] = itemsOf(deployment, new Map(seen === undefined ? [] : [['n-1', seen]]), reopened, ATTEMPTS);
+  const [item] = itemsOf(deployment, new Map(seen === undefined ? [] : [['n-1', seen]]), reopened);
   if (item === undefined) throw new Error('no item');
   return item;
 }
@@ -81,8 +80,9 @@ describe('after a start, a node', () => {
     expect(first(CLAIMED, { ...stuck, intent: 'abort' }, true).place).toBe('going_back');
   });
 
-  it('that was on its way and is home is looked at closer, when nothing is begun any more', () => {
+  it('that was on its way and is home by the lists is looked at closer', () => {
     for (const place of ['moving', 'going_back'] as const) {
+      expect(first(HOME, { results: [result(place)] }).place).toBe('moving');
       expect(first(HOME, { intent: 'stop', results: [result(place)] }).place).toBe('going_back');
     }
     expect(first(HOME, { intent: 'stop' }).place).toBe('waiting');
@@ -99,15 +99,13 @@ describe('after a start, a node', () => {
     expect(first(HOME, back)).toMatchObject({ place: 'back', failure: FAILURE, tries: 2 });
   });
 
-  it('that came home unseen is tried again, unless it has failed as often as it may', () => {
+  it('that may have come home unseen keeps its failure and its tries', () => {
     const came = (place: Place, attempts: number, failure: FailureData | null) =>
       first(HOME, { results: [result(place, { attempts, failure })] });
-    expect(came('going_back', 1, FAILURE)).toMatchObject({ place: 'waiting', tries: 1, failure: FAILURE });
-    // It is looked at closer, since the list may be from before, and is back then.
     expect(came('going_back', 2, FAILURE)).toMatchObject({ place: 'going_back', tries: 2, failure: FAILURE });
-    // The try that was cut off before it touched the node does not count, nor does what people have turned round.
-    expect(came('moving', 2, FAILURE)).toMatchObject({ place: 'waiting', tries: 1 });
-    expect(came('going_back', 2, null)).toMatchObject({ place: 'waiting', tries: 2 });
+    // The try that was cut off goes on, and so does what nobody has to turn round any more.
+    expect(came('moving', 2, FAILURE)).toMatchObject({ place: 'moving', tries: 2, failure: null });
+    expect(came('going_back', 2, null)).toMatchObject({ place: 'moving', tries: 2 });
   });
 
   it('that is nowhere, or in both without a mark, is looked at closer', () => {
@@ -136,11 +134,11 @@ describe('after a start, a node', () => {
   it('of one that was found by its marks is not claimed anew when it is home without its mark', () => {
     const rebuilt = { requestedBy: SYSTEM, results: [result('moving')] };
     expect(first(HOME, rebuilt).place).toBe('back');
-    expect(first(HOME, { results: [result('moving')] }).place).toBe('waiting');
+    expect(first(HOME, { results: [result('moving')] }).place).toBe('moving');
     expect(first(HOME, { ...rebuilt, results: [result('moved')] }).place).toBe('back');
     // Its own tries are.
     const second = { ...rebuilt, results: [result('moving', { attempts: 2, failure: FAILURE })] };
-    expect(first(HOME, second)).toMatchObject({ place: 'waiting', tries: 1 });
+    expect(first(HOME, second)).toMatchObject({ place: 'moving', tries: 2 });
     expect(first(HOME, { ...rebuilt, results: [result('waiting', { failure: FAILURE })] }).place).toBe('waiting');
   });
 
@@ -148,11 +146,10 @@ describe('after a start, a node', () => {
     expect(first(sighting({ inTarget: facts(null) })).place).toBe('moving');
   });
 
-  it('has as many tries as it had, without the one that never began', () => {
+  it('has as many tries as it had', () => {
     expect(first(HOME).tries).toBe(0);
     expect(first(CLAIMED).tries).toBe(1);
     expect(first(HOME, { results: [result('waiting', { attempts: 1, failure: FAILURE })] }).tries).toBe(1);
-    expect(first(HOME, { results: [result('moving', { attempts: 2 })] }).tries).toBe(1);
     expect(first(CLAIMED, { results: [result('moving', { attempts: 2 })] }).tries).toBe(2);
   });
 });
@@ -164,18 +161,18 @@ describe('the nodes that have moved', () => {
       ['n-2', { ...ARRIVED, inTarget: node({ uuid: 'n-2', marker: null }) }],
     ]);
     const results = [result('moved', { endedAt: NOW }), { ...result('moved', { endedAt: NOW - 5 }), uuid: 'n-2' }];
-    expect(itemsOf(record({ results }), seen, false, ATTEMPTS).map(({ uuid }) => uuid)).toEqual(['n-2', 'n-1']);
+    expect(itemsOf(record({ results }), seen, false).map(({ uuid }) => uuid)).toEqual(['n-2', 'n-1']);
   });
 });
 
 describe('the record', () => {
   it('is told what has come to rest while nobody looked', () => {
-    for (const [seen, place] of [
-      [ARRIVED, 'moved'],
-      [HOME, 'waiting'],
+    for (const [was, seen, place] of [
+      ['moving', ARRIVED, 'moved'],
+      ['moved', HOME, 'waiting'],
     ] as const) {
-      const draft = record({ results: [result('moving')] });
-      bringUpToDate(draft, [first(seen, { results: [result('moving')] })], NOW);
+      const draft = record({ results: [result(was)] });
+      bringUpToDate(draft, [first(seen, { results: [result(was)] })], NOW);
       expect(draft.results[0]).toMatchObject({ place, endedAt: NOW });
     }
   });

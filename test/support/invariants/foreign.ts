@@ -1,3 +1,4 @@
+import type { Marker } from '../../../machines/domain.ts';
 import type { ChangeEvent } from '../../../src/sandbox/openstack/types.ts';
 import { isEnded } from '../../../src/store/state.ts';
 import type { DeepReadonly, StoredDeployment, StoreState } from '../../../src/store/types.ts';
@@ -67,15 +68,16 @@ export class ForeignUntouched implements Invariant {
     );
   }
 
-  /** What a deployment is to move is in its plan. Of what was found by its marks, it is what is there then. */
+  /** What a deployment is to move is in its plan. Of what was found by its marks, it is what is at home then, or what they name. */
   stored({ deployments }: DeepReadonly<StoreState>): void {
     for (const { id, source, target, nodes } of deployments) {
       const moved = this.#moved.get(id) ?? new Map<string, string | null>();
       if (moved.size === nodes.length) continue;
       this.#moved.set(id, moved);
       const there = (uuid: string) => {
-        const found = [source, target].map((at) => this.#world.mirrors.get(at)?.instanceOn(uuid)?.id);
-        return found.find((instance) => instance !== undefined) ?? null;
+        const mark = this.#world.mirrors.get(target)?.nodes.get(uuid)?.extra['ephyra'] as Partial<Marker> | undefined;
+        const named = mark?.deployment === id ? mark.instance?.id : undefined;
+        return this.#world.mirrors.get(source)?.instanceOn(uuid)?.id ?? named ?? null;
       };
       for (const { uuid, instanceId } of nodes) {
         if (!moved.has(uuid)) moved.set(uuid, instanceId ?? there(uuid));

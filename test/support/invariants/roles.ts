@@ -118,12 +118,13 @@ export class RolesWhole implements Invariant {
     const placeOf = new Map(record.results.map(({ uuid, place }) => [uuid, place]));
     for (const { uuid, name } of nodes) {
       const place = state === 'completed' ? 'moved' : state === 'rolled_back' ? 'back' : placeOf.get(uuid);
-      if ((place !== 'moved' && place !== 'back') || this.#world.isOthers?.(uuid) === true) continue;
+      const isAtHome = place === 'back' || (place === 'waiting' && state !== 'stuck');
+      if ((place !== 'moved' && !isAtHome) || this.#world.isOthers?.(uuid) === true) continue;
       const [at, gone] = place === 'moved' ? [target, source] : [source, target];
       // Whoever takes the mark off says that the node has been let go of, as Ephyra does at the end. At home it does not look
       // closer; in the target it looks whether what it booted runs.
       const isLetGo = this.#world.blamed.has(uuid, ['mark']);
-      if (isLetGo && place === 'back') continue;
+      if (isLetGo && isAtHome) continue;
       const why = isLetGo ? this.#runningObjection(uuid, name, at) : this.#objection(uuid, name, at, gone);
       if (why !== null) this.#world.violate(this.name, `${id} ended ${state}, and ${name} ${place}, but ${why}`);
     }

@@ -81,7 +81,7 @@ export class Network {
   #count = 0;
   /** How often all connections to a service were broken, by control plane and service. */
   readonly #cuts = new Map<string, number>();
-  readonly #lags = new Map<string, number>();
+  readonly #lags = new Map<string, { readonly ms: number; readonly sparesLeases: boolean }>();
   readonly #setup: NetworkSetup;
 
   constructor(setup: NetworkSetup) {
@@ -92,10 +92,18 @@ export class Network {
     return this.#count;
   }
 
-  /** From now on all reads of a control plane are answered from the world of `ms` ago, as by a replica that is behind. */
-  lag(at: string, ms: number | null): void {
+  /**
+   * From now on all reads of a control plane are answered from the world of `ms` ago, as by a replica that is behind; or all but those
+   * of leases, which another replica happens to answer.
+   */
+  lag(at: string, ms: number | null, sparesLeases = false): void {
     if (ms === null) this.#lags.delete(at);
-    else this.#lags.set(at, ms);
+    else this.#lags.set(at, { ms, sparesLeases });
+  }
+
+  #lagOf({ at, path }: Call): number | undefined {
+    const lag = this.#lags.get(at);
+    return lag === undefined || (lag.sparesLeases && path.startsWith('/v1/chassis')) ? undefined : lag.ms;
   }
 
   /** Breaks all connections to a service: who waits for an answer hears nothing of it any more. */
@@ -190,7 +198,7 @@ export class Network {
     }
     const late = has(disturbance, 'late request');
     if (late !== null) await this.#pass(late.ms);
-    const behindMs = has(disturbance, 'stale')?.ms ?? this.#lags.get(call.at);
+    const behindMs = has(disturbance, 'stale')?.ms ?? this.#lagOf(call);
     if (behindMs !== undefined && call.write === null) {
       call.stale = true;
       plane.faults.add({
