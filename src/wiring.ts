@@ -193,7 +193,9 @@ export async function wire(
       await permit({ ...move, failureDomain }, move.from !== move.source, leavingDeps, signal);
     };
     const isWritable = ({ source, target }: Move) => holds.open(source) && holds.open(target);
+    const begun = begunOf(record);
     const perform = createPerform({
+      begun,
       controlPlanes,
       roles,
       catalogue,
@@ -209,7 +211,7 @@ export async function wire(
     const ensure = createEnsure({
       proveOther: createProof({ controlPlanes, definitions, clock: steady }),
       survey,
-      begun: begunOf(record),
+      begun,
       latest,
       clock: steady,
       perform,

@@ -106,6 +106,25 @@ export async function proveGone(
   });
 }
 
+/**
+ * Before a node is let go of with which an earlier process has begun: it runs. Lists that show that may be from before it was told to
+ * stop, and by whom nobody knows any more; an application that lies says the same. Rejects with a `Failure` when it does not.
+ */
+export async function proveRunning(
+  { move, due }: Pick<Doing, 'move' | 'due'>,
+  deps: Pick<ActionDeps, 'controlPlanes'>,
+): Promise<void> {
+  const now = await cloudAt(deps, move.to).ironic.patchNode(move.uuid, SAME, { due });
+  const { provision_state: state, power_state: power, instance_uuid: instance } = now;
+  if (state === 'active' && instance && power !== 'power off') return;
+  throw new Failure({
+    reason: 'evidence_stale',
+    next: 'retry',
+    message: `${move.name} does not run in ${move.to}, although its lists showed it running (${state}, ${power ?? 'no power state'}).`,
+    remedy: 'If that lasts, look whether its instance runs and Ironic shows so; Ephyra goes on from there.',
+  });
+}
+
 /** Rejects with what Ironic says. */
 async function isGone({ uuid }: Move, { ironic, due }: Proving): Promise<boolean> {
   try {

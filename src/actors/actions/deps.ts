@@ -17,6 +17,8 @@ export interface ActionDeps {
   readonly catalogue: Catalogue;
   readonly definitions: Definitions;
   readonly plugin: ApplicationPlugin;
+  /** Nodes that an earlier run, perhaps of a process that is no more, has begun with. */
+  readonly begun: ReadonlySet<NodeUuid>;
   readonly clock: SteadyClock;
   readonly verify: { readonly checks: number; readonly intervalMs: number };
   readonly deadlineMs: (step: Step) => number;

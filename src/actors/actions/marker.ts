@@ -4,7 +4,7 @@ import { Failure } from '../../../machines/errors.ts';
 import { OpenStackError } from '../../openstack/errors.ts';
 import { MARKER_KEY, toNodeFacts } from '../../openstack/ironic/facts.ts';
 import { ranBefore, withoutOwn } from '../../openstack/nova/ran.ts';
-import { proveGone, SAME } from '../proof.ts';
+import { proveGone, proveRunning, SAME } from '../proof.ts';
 import type { Perform } from './deps.ts';
 import { cloudAt, telling } from './deps.ts';
 
@@ -49,6 +49,7 @@ export const letGo: Perform = async (doing, deps) => {
   await proveGone(doing, deps);
   const path = `/extra/${MARKER_KEY}`;
   try {
+    if (deps.begun.has(move.uuid)) await proveRunning(doing, deps);
     return toNodeFacts(await cloudAt(deps, action.at).ironic.patchNode(move.uuid, [{ op: 'remove', path }], { due }));
   } catch (error) {
     // It is not there any more, by an earlier try of ours or by hand. No reason to take the node back.

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ActionDeps, Doing } from '../../../src/actors/actions/deps.ts';
 import { confirm } from '../../../src/actors/actions/marker.ts';
-import { proveGone } from '../../../src/actors/proof.ts';
+import { proveGone, proveRunning } from '../../../src/actors/proof.ts';
 import { classify, OpenStackError } from '../../../src/openstack/errors.ts';
 import { BACK, MARK, UUID } from '../../machines/observations.ts';
 import { SUMMARY } from './support.ts';
@@ -109,5 +109,24 @@ describe('that a node is gone where it comes from', () => {
     const { outcome, told } = await proven({ ...SUMMARY, extra: {} }, null);
     expect(outcome).toMatch(still);
     expect(told).toEqual([]);
+  });
+});
+
+describe('that a node runs with which an earlier process has begun', () => {
+  const proven = async (changes: object) => {
+    const { doing, deps } = ironicThat(null, { ...SUMMARY, ...changes });
+    return proveRunning(doing, deps).then(
+      () => 'runs',
+      (error: Error) => error.message,
+    );
+  };
+
+  it('is told by the answer to a write: active, with an instance, and not off', async () => {
+    expect(await proven({})).toBe('runs');
+    // Nobody has told Ironic.
+    expect(await proven({ power_state: null })).toBe('runs');
+    for (const changes of [{ power_state: 'power off' }, { provision_state: 'available' }, { instance_uuid: null }]) {
+      expect(await proven(changes)).toMatch(/^node-01 does not run in cp1, although its lists showed it running/);
+    }
   });
 });
