@@ -374,6 +374,28 @@ describe('decide along the way', () => {
     });
   }
 
+  it('does not take what Ironic says is off for running, whatever Nova says', () => {
+    const off = side({ ...booted, node: marked({ powerState: 'power off' }) });
+    expect(decide(observation(side(), off), FORWARD, { added: true, verified: true })).toMatchObject({
+      kind: 'wait',
+      step: 'boot',
+      reason: expect.stringMatching(/is ACTIVE, node active, power off$/),
+    });
+  });
+
+  it('asks by a write about a node without a mark with which an earlier run has begun', () => {
+    const perhapsMarked = true;
+    const untouched = side({ node: present(node({ marker: null })), instances: present([instance()]) });
+    const asks = (move: Move, seen: Observation) => decide(seen, move, { perhapsMarked });
+    expect(asks(FORWARD, observation(untouched, side()))).toMatchObject({
+      step: 'claim',
+      action: { name: 'confirm', at: 'cp1' },
+    });
+    const home = observation(side(), untouched, {}, BACK);
+    expect(asks(BACK, home)).toMatchObject({ step: 'add', action: { name: 'confirm', at: 'cp1' } });
+    expect(decide(home, BACK)).toEqual({ kind: 'done' });
+  });
+
   it('is done with an unmarked running node of this deployment', () => {
     const there = side({
       node: present(node({ marker: null })),
