@@ -40,12 +40,7 @@ export function arrive(seen: Observation, move: Move, to: SideObservation, there
   const found = instancesOn(to, there, move.to);
   if (!found.ok) return found.decision;
   const instance = theInstance(found.value, there);
-  // A machine that Ironic takes for off does not run, whatever Nova or the application says: Nova is about to stop it as well.
-  const running =
-    there.provisionState === 'active' &&
-    there.powerState !== 'power off' &&
-    instance?.status === 'ACTIVE' &&
-    instance.taskState === null;
+  const running = there.provisionState === 'active' && instance?.status === 'ACTIVE' && instance.taskState === null;
 
   if (there.marker === null) {
     // Unmarked: we let go of it, or never had it. At home that is all there is to know.
@@ -136,7 +131,7 @@ function bootInstance(
   const what = `instance ${instance.name} is ${instance.status}${instance.taskState ? ` (${instance.taskState})` : ''}`;
   // The node is looked at again only once its instance is at rest: nothing is said of it before.
   if (!atRest(instance)) return wait('boot', what, instancesAt(move.to));
-  const now = `${what}, node ${there.provisionState}${there.powerState === 'power off' ? ', power off' : ''}`;
+  const now = `${what}, node ${there.provisionState}`;
   if (instance.status === 'SHUTOFF' && there.provisionState === 'active') {
     if (there.reservation !== null) return wait('boot', lockedBy(there, move.to), nodesAt(move.to));
     return act('boot', {

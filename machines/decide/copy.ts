@@ -1,7 +1,18 @@
 import type { Move, NodeFacts, Observation, SideObservation, Want } from '../domain.ts';
 import { arrive } from './arrive.ts';
 import type { Decision } from './decision.ts';
-import { act, bothNodes, DEFINITIONS, fail, instancesAt, known, MEMBERSHIP, nodesAt, wait } from './decision.ts';
+import {
+  act,
+  bothNodes,
+  confirm,
+  DEFINITIONS,
+  fail,
+  instancesAt,
+  known,
+  MEMBERSHIP,
+  nodesAt,
+  wait,
+} from './decision.ts';
 import { leave } from './leave.ts';
 import type { Memory } from './memory.ts';
 import { inert, ours, unlessCountedOn } from './nodes.ts';
@@ -44,6 +55,7 @@ export function inBoth(
     [there, move.to],
   ] as const) {
     if (!ours(node, move)) {
+      if (node.marker === null && memory.perhapsMarked === true) return confirm('copy', move, at);
       return foreign(
         'copy',
         node,

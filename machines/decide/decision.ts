@@ -76,7 +76,7 @@ export const EFFECTS: Readonly<
   addMember: { changes: [], takesTime: false },
   settle: { changes: [], takesTime: false },
   letGo: { changes: ['nodes'], takesTime: false },
-  confirm: { changes: ['nodes'], takesTime: true },
+  confirm: { changes: ['nodes'], takesTime: false },
 };
 
 export const sameAction = (a: Action, b: Action): boolean =>

@@ -72,6 +72,8 @@ function claim(
   if (move.from !== move.source && !ours) {
     return foreign('claim', here, move.from, `it carries no mark of ${move.deployment}`);
   }
+  // What a list from before the claim shows is not judged, nor claimed once more: it may be in the middle of its way.
+  if (memory.perhapsMarked === true) return confirm('claim', move, move.from);
   if (here.maintenance) return inMaintenance(here, move.from);
   if (here.protected) return isProtected(here, move.from);
   if (here.retired) return isRetired(here, move.from);
@@ -95,8 +97,6 @@ function claim(
     return wait('claim', onlyNova(instance, here, move.from), instancesAt(move.from), nodesAt(move.from));
   }
   if (here.reservation !== null) return wait('claim', lockedBy(here, move.from), nodesAt(move.from));
-  // What a list from before the claim shows is not claimed once more: it may be in the middle of its way.
-  if (memory.perhapsMarked === true) return confirm('claim', move, move.from);
   return act('claim', {
     name: 'stamp',
     at: move.from,

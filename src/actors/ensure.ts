@@ -245,7 +245,9 @@ export function createEnsure(deps: EnsureDeps) {
           if (COMPLETES[action.name] === step) return { kind: 'done' };
           if (again.endsTry) return triedInVain(again);
           // Looking at once would show what was there before; the next look of everybody is early enough.
-          if (EFFECTS[action.name].takesTime) await nextTick([], move, session, signal);
+          const isToldLater =
+            EFFECTS[action.name].takesTime || (action.name === 'confirm' && !session.isTold(action.at, BASIS_MS));
+          if (isToldLater) await nextTick([], move, session, signal);
         }
       }
     } catch (error) {

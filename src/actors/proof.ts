@@ -2,7 +2,7 @@ import type { Move } from '../../machines/domain.ts';
 import { isMarkOf } from '../../machines/domain.ts';
 import { Failure } from '../../machines/errors.ts';
 import { OpenStackError, toFailure } from '../openstack/errors.ts';
-import { MARKER_KEY, readMarker } from '../openstack/ironic/facts.ts';
+import { MARKER_KEY, readMarker, toNodeFacts } from '../openstack/ironic/facts.ts';
 import type { Ironic } from '../openstack/ironic/requests.ts';
 import type { NodeDetail } from '../openstack/ironic/schema.ts';
 import { COPIED_MS, createParts } from './actions/copy.ts';
@@ -17,6 +17,9 @@ import type { Shown } from './session.ts';
  * not 1 needs a key of its own, therefore.
  */
 export const SAME = [{ op: 'replace', path: `/extra/${MARKER_KEY}/v`, value: 1 }] as const;
+
+/** Milliseconds after which a replica that is behind has mostly caught up. */
+const BEHIND_MS = 60_000;
 
 interface Proving {
   readonly ironic: Pick<Ironic, 'patchNode'>;
@@ -107,21 +110,29 @@ export async function proveGone(
 }
 
 /**
- * Before a node is let go of with which an earlier process has begun: it runs. Lists that show that may be from before it was told to
- * stop, and by whom nobody knows any more; an application that lies says the same. Rejects with a `Failure` when it does not.
+ * Before a node is let go of with which an earlier process has begun: it is as the lists show it running. They may be from before it was
+ * told to stop, of which nobody knows any more, and an application that lies says the same. Rejects with a `Failure` when it is not.
  */
 export async function proveRunning(
-  { move, due }: Pick<Doing, 'move' | 'due'>,
+  { move, to, due }: Pick<Doing, 'move' | 'to' | 'due'>,
   deps: Pick<ActionDeps, 'controlPlanes'>,
 ): Promise<void> {
-  const now = await cloudAt(deps, move.to).ironic.patchNode(move.uuid, SAME, { due });
-  const { provision_state: state, power_state: power, instance_uuid: instance } = now;
-  if (state === 'active' && instance && power !== 'power off') return;
+  const now = toNodeFacts(await cloudAt(deps, move.to).ironic.patchNode(move.uuid, SAME, { due }));
+  const seen = to.node;
+  const isAsSeen =
+    now.provisionState === seen?.provisionState &&
+    now.powerState === seen.powerState &&
+    now.instanceUuid === seen.instanceUuid &&
+    isMarkOf(now.marker, move.deployment);
+  if (isAsSeen) return;
+  const what = `${now.provisionState}, ${now.powerState ?? 'no power state'}`;
   throw new Failure({
     reason: 'evidence_stale',
     next: 'retry',
-    message: `${move.name} does not run in ${move.to}, although its lists showed it running (${state}, ${power ?? 'no power state'}).`,
-    remedy: 'If that lasts, look whether its instance runs and Ironic shows so; Ephyra goes on from there.',
+    // Until lists have caught up: they would lead here again.
+    afterMs: BEHIND_MS,
+    message: `${move.name} is not in ${move.to} as its lists showed it running (${what}).`,
+    remedy: 'If that lasts, look whether its instance runs; Ephyra goes on from there.',
   });
 }
 

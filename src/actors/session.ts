@@ -196,6 +196,11 @@ export class NodeSession {
     this.#learned.set(at, { seq: this.#survey.mark(), at: asked, node: null });
   }
 
+  /** The answer to the last write there has said how the node is, or one within so many milliseconds that it bears no mark. */
+  isTold(at: ControlPlaneName, withinMs: number): boolean {
+    return this.#learnedOf(at) !== undefined || this.sawUnmarked(at, withinMs);
+  }
+
   /** Within so many milliseconds the answer to an own write has shown the node there without a mark, whatever was sent since. */
   sawUnmarked(at: ControlPlaneName, withinMs: number): boolean {
     const seen = this.#unmarked.get(at);

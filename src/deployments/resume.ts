@@ -132,11 +132,20 @@ function placeOf(
     const wasAway = result?.place === 'moved' || (result?.place === 'moving' && result.failure === null);
     const isBrought = isRebuilt(record) && wasAway;
     if (result?.place === 'back' || isBrought) return 'back';
-    // Said to be on its way, and unmarked by a list, which may be from before: the node machine asks closer.
-    if (result?.place === 'moving') return record.intent === 'forward' ? 'moving' : 'going_back';
-    if (result?.place === 'going_back')
-      return result.failure === null && record.intent === 'forward' ? 'moving' : 'going_back';
-    return 'waiting';
+    const isForward = record.intent === 'forward';
+    // Said to be on its way or there, and unmarked at home by a list, which may be from before: the node machine asks closer.
+    switch (result?.place) {
+      case 'moved':
+        return 'moving';
+      case 'moving':
+        return isForward ? 'moving' : 'going_back';
+      case 'going_back':
+        return isForward && result.failure === null ? 'moving' : 'going_back';
+      case 'stuck':
+        return isForward || reopened ? 'waiting' : 'stuck';
+      default:
+        return 'waiting';
+    }
   }
   // In neither, or unmarked in both: the node machine looks closer and says so.
   return underWay;

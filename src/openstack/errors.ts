@@ -33,6 +33,7 @@ export type OpenStackErrorDetail =
   | 'has_instance'
   | 'in_transition'
   | 'patch_refused'
+  | 'no_conductor'
   | 'wrong_state'
   | 'host_unknown'
   | 'marker_unknown'
@@ -151,8 +152,8 @@ function badRequestDetail(service: ServiceName, message: string): OpenStackError
   if (service === 'nova' && /Compute host .* could not be found/.test(message)) return 'host_unknown';
   // The second: of a node that is retired, or in maintenance where Ironic is configured to mind that.
   if (service === 'ironic' && /can(?: not|'t) be performed on node/.test(message)) return 'wrong_state';
-  // Ironic answers 400 to a patch as well when no conductor is there for the node.
   if (service === 'ironic' && /^Couldn't apply patch/.test(message)) return 'patch_refused';
+  if (service === 'ironic' && /No conductor service registered/.test(message)) return 'no_conductor';
   if (/\bmarker\b/i.test(message)) return 'marker_unknown';
   return null;
 }
@@ -212,6 +213,8 @@ function outcomeOf(error: OpenStackError): { reason: Reason; next: Next } {
   if (error.detail === 'host_unknown') return { reason: 'not_schedulable', next: 'retry' };
   // A verb that does not fit the state, mostly because it is already fulfilled: the next look decides.
   if (error.detail === 'wrong_state') return { reason: 'cloud_refused', next: 'retry' };
+  // 400 as well: the conductors of the node are down, or start again.
+  if (error.detail === 'no_conductor') return { reason: 'cloud_unreachable', next: 'retry' };
   if (error.kind === 'not_found' && /\/v1\/nodes\/[^/]+/.test(error.url)) {
     return { reason: 'node_missing', next: 'retry' };
   }

@@ -374,15 +374,6 @@ describe('decide along the way', () => {
     });
   }
 
-  it('does not take what Ironic says is off for running, whatever Nova says', () => {
-    const off = side({ ...booted, node: marked({ powerState: 'power off' }) });
-    expect(decide(observation(side(), off), FORWARD, { added: true, verified: true })).toMatchObject({
-      kind: 'wait',
-      step: 'boot',
-      reason: expect.stringMatching(/is ACTIVE, node active, power off$/),
-    });
-  });
-
   it('asks by a write about a node without a mark with which an earlier run has begun', () => {
     const perhapsMarked = true;
     const untouched = side({ node: present(node({ marker: null })), instances: present([instance()]) });

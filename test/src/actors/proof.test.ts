@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import type { Failure } from '../../../machines/errors.ts';
 import type { ActionDeps, Doing } from '../../../src/actors/actions/deps.ts';
 import { confirm } from '../../../src/actors/actions/marker.ts';
 import { proveGone, proveRunning } from '../../../src/actors/proof.ts';
 import { classify, OpenStackError } from '../../../src/openstack/errors.ts';
+import { toNodeFacts } from '../../../src/openstack/ironic/facts.ts';
+import type { NodeSummary } from '../../../src/openstack/ironic/schema.ts';
 import { BACK, MARK, UUID } from '../../machines/observations.ts';
 import { SUMMARY } from './support.ts';
 
@@ -114,19 +117,31 @@ describe('that a node is gone where it comes from', () => {
 
 describe('that a node runs with which an earlier process has begun', () => {
   const proven = async (changes: object) => {
-    const { doing, deps } = ironicThat(null, { ...SUMMARY, ...changes });
-    return proveRunning(doing, deps).then(
+    const marked = { ...SUMMARY, extra: { ephyra: MARK } };
+    const { doing, deps } = ironicThat(null, { ...marked, ...changes });
+    return proveRunning(
+      { ...doing, to: { node: toNodeFacts(marked as unknown as NodeSummary), instances: [] } },
+      deps,
+    ).then(
       () => 'runs',
-      (error: Error) => error.message,
+      (error: Failure) => [error.message, error.afterMs],
     );
   };
 
-  it('is told by the answer to a write: active, with an instance, and not off', async () => {
+  it('is told by the answer to a write, which shows it as the list has', async () => {
     expect(await proven({})).toBe('runs');
-    // Nobody has told Ironic.
-    expect(await proven({ power_state: null })).toBe('runs');
-    for (const changes of [{ power_state: 'power off' }, { provision_state: 'available' }, { instance_uuid: null }]) {
-      expect(await proven(changes)).toMatch(/^node-01 does not run in cp1, although its lists showed it running/);
+    const others = { ephyra: { ...MARK, deployment: 'd-other' } };
+    for (const changes of [
+      { power_state: 'power off' },
+      { provision_state: 'available' },
+      { instance_uuid: null },
+      { extra: others },
+    ]) {
+      // Its lists have caught up by then.
+      expect(await proven(changes)).toEqual([
+        expect.stringMatching(/^node-01 is not in cp1 as its lists showed it running/),
+        60_000,
+      ]);
     }
   });
 });

@@ -86,6 +86,10 @@ describe('after a start, a node', () => {
       expect(first(HOME, { intent: 'stop', results: [result(place)] }).place).toBe('going_back');
     }
     expect(first(HOME, { intent: 'stop' }).place).toBe('waiting');
+    // What has arrived is there by now.
+    expect(first(HOME, { results: [result('moved')] }).place).toBe('moving');
+    // A person was called for it, and nobody is begun with any more.
+    expect(first(HOME, { intent: 'stop', results: [result('stuck')] }).place).toBe('stuck');
   });
 
   it('that has arrived stays so in an abort until it is its turn, unless that has come', () => {
@@ -169,7 +173,7 @@ describe('the record', () => {
   it('is told what has come to rest while nobody looked', () => {
     for (const [was, seen, place] of [
       ['moving', ARRIVED, 'moved'],
-      ['moved', HOME, 'waiting'],
+      ['stuck', HOME, 'waiting'],
     ] as const) {
       const draft = record({ results: [result(was)] });
       bringUpToDate(draft, [first(seen, { results: [result(was)] })], NOW);

@@ -146,7 +146,10 @@ export class RolesWhole implements Invariant {
 
   #runningObjection(uuid: string, name: string, at: string): string | null {
     if (this.#world.blamed.has(uuid, ['late'])) return null;
-    return this.#runs(at, uuid) || this.#isStopped(at, uuid) ? null : `${name} does not run in ${at}`;
+    // Nova says that it runs and so does the application, which lies: nobody is left to ask.
+    const isSaid =
+      this.#world.mirror(at).instanceOn(uuid)?.status === 'ACTIVE' && this.#world.blamed.has(uuid, ['lie']);
+    return isSaid || this.#runs(at, uuid) || this.#isStopped(at, uuid) ? null : `${name} does not run in ${at}`;
   }
 
   /** Others have stopped it while it ran, and Ephyra did not know. */
