@@ -501,25 +501,7 @@ export const MUTANTS: readonly Mutant[] = [
     replace: 'false,',
     foundBy: [ROLES],
     among: 'behind',
-    hint: 156,
-  },
-  {
-    name: 'who is on the way back has arrived when a list says so',
-    file: 'src/deployments/resume.ts',
-    find: "const hasTurned = abort && result?.place === 'going_back';",
-    replace: 'const hasTurned = false;',
-    foundBy: [ROLES],
-    among: 'behind',
-    hint: 894,
-  },
-  {
-    name: 'a mark that was taken off a moment ago is there when a list says so',
-    file: 'src/actors/session.ts',
-    find: "if (as === 'unmarked' && marker !== null) return 'its list still shows a mark that was gone a moment ago';",
-    replace: '',
-    foundBy: [ROLES, EVIDENCE, FOREIGN],
-    among: 'behind',
-    hint: 23_147,
+    hint: 599,
   },
   // --- the leases
   {
