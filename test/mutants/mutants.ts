@@ -155,7 +155,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'if (move.to === move.source || (running && isOurs)) {',
     replace: 'if (move.to === move.source || isOurs) {',
     foundBy: [ROLES],
-    hint: 949,
+    hint: 16_807,
     among: 'collisions',
   },
   // --- actors
@@ -187,7 +187,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'const lasts = DESTRUCTIVE.has(action.name) ? notAfter : asked + PREPARATION_MS;',
     replace: 'const lasts = asked + PREPARATION_MS;',
     foundBy: [EVIDENCE],
-    hint: 327,
+    hint: 31_701,
     among: 'collisions',
   },
   {
@@ -196,7 +196,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'if (known !== undefined && known.at >= notBefore) return known.definition;',
     replace: 'if (known !== undefined) return known.definition;',
     foundBy: [DEFINITIONS],
-    hint: 930,
+    hint: 53_804,
     among: 'collisions',
   },
   {
@@ -386,7 +386,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: "({ status }) => abort || status === 'ACTIVE' || result?.place === 'moved'",
     replace: '() => true',
     foundBy: [ROLES],
-    hint: 949,
+    hint: 16_807,
     among: 'collisions',
   },
   {
@@ -465,7 +465,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: "if (fact.is === 'unlooked' || shown === undefined || !this.#mayPrecede(fact.at, shown.at)) return fact;",
     replace: "if (fact.is === 'unlooked' || shown === undefined || at.length > 0) return fact;",
     foundBy: [ROLES],
-    hint: 792,
+    hint: 66_731,
     among: 'collisions',
   },
   {
@@ -474,7 +474,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'shows: (as, at = action.at) => session.shows(at, as, at === action.at && OF_A_COPY.has(as)),',
     replace: 'shows: () => () => undefined,',
     foundBy: [ROLES],
-    hint: 891,
+    hint: 35_784,
     among: 'collisions',
   },
   {
