@@ -464,9 +464,9 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/actors/session.ts',
     find: "if (fact.is === 'unlooked' || shown === undefined || !this.#mayPrecede(fact.at, shown.at)) return fact;",
     replace: "if (fact.is === 'unlooked' || shown === undefined || at.length > 0) return fact;",
-    foundBy: [ROLES],
-    hint: 66_731,
-    among: 'collisions',
+    foundBy: [ROLES, REPEATED],
+    hint: 20,
+    among: 'behind',
   },
   {
     name: 'what a call has shown is forgotten when the next one fails',
