@@ -133,7 +133,7 @@ export class NodeSession {
         if (answer !== undefined) {
           const inert = this.#shown.get(at)?.inert === true;
           const as = answer === null ? 'gone' : answer.marker ? 'marked' : 'unmarked';
-          this.#shown.set(at, { at: this.#moment(), as, inert: inert && answer !== null });
+          this.#remember(at, as, inert && answer !== null);
         }
       } catch (error) {
         // The delete may have been done all the same: whether the node is still there, nobody has said.
@@ -165,12 +165,17 @@ export class NodeSession {
   shows(at: ControlPlaneName, as: Shown, inert: boolean): () => void {
     const before = this.#shown.get(at);
     const known = as === 'there' && before?.as === 'marked' ? before.as : as;
-    if (as === 'unmarked') this.#unmarked.set(at, this.#moment());
-    this.#shown.set(at, { at: this.#moment(), as: known, inert });
+    this.#remember(at, known, inert);
     return () => {
       if (before === undefined) this.#shown.delete(at);
       else this.#shown.set(at, before);
     };
+  }
+
+  #remember(at: ControlPlaneName, as: Shown, inert: boolean): void {
+    const moment = this.#moment();
+    if (as === 'unmarked') this.#unmarked.set(at, moment);
+    this.#shown.set(at, { at: moment, as, inert });
   }
 
   /** Own writes have created all parts of the copy there, or met them. */

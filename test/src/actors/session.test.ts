@@ -247,7 +247,10 @@ describe('what is known of one node', () => {
       return session.observe(FORWARD).sides['cp1']?.node.is;
     };
     expect(await is()).toBe('present');
+    expect(session.sawUnmarked('cp1', 1_000)).toBe(false);
     await session.change({ name: 'letGo', at: 'cp1' }, async () => node({ marker: null }));
+    // Who has taken it off need not ask.
+    expect(session.sawUnmarked('cp1', 1_000)).toBe(true);
     expect(await is()).toBe('unknown');
     time.after(LATELY_MS, () => undefined);
     await time.run(() => false, LATELY_MS + 10_000);
