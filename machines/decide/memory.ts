@@ -9,6 +9,6 @@ export interface Memory {
   readonly verified?: boolean;
   /** The application has let go of the node, and has not been asked since to take it. */
   readonly removed?: boolean;
-  /** An earlier run has begun with the node, and no answer to a write has shown it without a mark since. */
+  /** An earlier run has begun with the node, and no answer to a write has lately shown it without a mark. */
   readonly perhapsMarked?: boolean;
 }

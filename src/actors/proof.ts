@@ -16,7 +16,7 @@ import type { Shown } from './session.ts';
  * written once more, which changes nothing, and which Ironic refuses where the node or its mark is gone. A format that is
  * not 1 needs a key of its own, therefore.
  */
-export const SAME = [{ op: 'replace', path: `/extra/${MARKER_KEY}/v`, value: 1 }] as const;
+const SAME = [{ op: 'replace', path: `/extra/${MARKER_KEY}/v`, value: 1 }] as const;
 
 /** Milliseconds after which a replica that is behind has mostly caught up. */
 const BEHIND_MS = 60_000;
@@ -99,7 +99,7 @@ export async function proveGone(
   const isWritten = still === null || isMarkOf(readMarker(still.extra), move.deployment);
   if (isWritten) {
     const asked = deps.clock.now();
-    if (await isGone(move, { ironic, due })) return foundGone(asked);
+    if ((await askByWrite(move.uuid, { ironic, due })) === 'gone') return foundGone(asked);
     shows('there', move.from);
   }
   throw new Failure({
@@ -136,16 +136,21 @@ export async function proveRunning(
   });
 }
 
-/** Rejects with what Ironic says. */
-async function isGone({ uuid }: Move, { ironic, due }: Proving): Promise<boolean> {
+/**
+ * How a node is by the answer to a write: marked, and then as it is; there without a mark; locked or about to change, which says no
+ * more; or not there. Rejects with any other refusal.
+ */
+export async function askByWrite(
+  uuid: string,
+  { ironic, due }: Proving,
+): Promise<NodeDetail | 'unmarked' | 'busy' | 'gone'> {
   try {
-    await ironic.patchNode(uuid, SAME, { due });
+    return await ironic.patchNode(uuid, SAME, { due });
   } catch (error) {
     if (!(error instanceof OpenStackError)) throw error;
-    if (error.kind === 'not_found') return true;
-    // Without a mark that could be written, locked, or about to change, it is there.
-    const isThere = error.detail === 'patch_refused' || error.kind === 'locked' || error.detail === 'in_transition';
-    if (!isThere) throw error;
+    if (error.kind === 'not_found') return 'gone';
+    if (error.detail === 'patch_refused') return 'unmarked';
+    if (error.kind === 'locked' || error.detail === 'in_transition') return 'busy';
+    throw error;
   }
-  return false;
 }

@@ -106,7 +106,6 @@ function usualOf(seed: number): Scenario {
   const lastsMs = 60_000 + (nodes * 60_000) / window;
   const span = () => random.between(0, Math.round(lastsMs));
   const some = (most: number) => (trouble === 0 ? 0 : random.between(0, Math.round((most * trouble) / 2)));
-  const list = <T>(count: number, make: () => T): T[] => Array.from({ length: count }, make);
   const latency = random.pick([0, 20, 300, 3_000]);
   const meddling = list(some(2), () => ({ atMs: span(), what: meddlingOf(random, nodes) }));
   const racks = racksOf(random.fork('racks'), nodes);
@@ -178,7 +177,6 @@ function usualOf(seed: number): Scenario {
  */
 function behind(scenario: Scenario, random: Random): Scenario {
   const { nodes = 1 } = scenario.options;
-  const list = <T>(count: number, make: () => T): T[] => Array.from({ length: count }, make);
   const atMs = () => random.between(0, 60_000 + nodes * 40_000);
   const replicas = list(random.between(2, 6), () => {
     const what = {
@@ -223,6 +221,8 @@ const killOf = (random: Random, nodes: number): Scenario['kills'][number] => {
   return { point: random.between(1, 30 * nodes), downMs, since: 'way back' };
 };
 
+const list = <T>(count: number, make: () => T): T[] => Array.from({ length: count }, make);
+
 const DOWN_MS = [0, 500, 5_000, 60_000, 600_000] as const;
 
 /**
@@ -236,7 +236,6 @@ function wholeOf(
   trouble: number,
 ): Pick<Scenario, 'disturbances' | 'kills' | 'meddling'> {
   const some = (most: number) => (trouble === 0 ? 0 : random.between(0, most));
-  const list = <T>(count: number, make: () => T): T[] => Array.from({ length: count }, make);
   const part = (most: number, requests: number, points: number, ms: number, since: Since) => ({
     disturbances: list(some(2 * most), () => ({
       request: random.between(1, requests),

@@ -4,7 +4,7 @@ import { Failure } from '../../../machines/errors.ts';
 import { OpenStackError } from '../../openstack/errors.ts';
 import { MARKER_KEY, toNodeFacts } from '../../openstack/ironic/facts.ts';
 import { ranBefore, withoutOwn } from '../../openstack/nova/ran.ts';
-import { proveGone, proveRunning, SAME } from '../proof.ts';
+import { askByWrite, proveGone, proveRunning } from '../proof.ts';
 import type { Perform } from './deps.ts';
 import { cloudAt, telling } from './deps.ts';
 
@@ -64,16 +64,11 @@ export const letGo: Perform = async (doing, deps) => {
  * and is asked again.
  */
 export const confirm: Perform = async ({ action, move, due, shows }, deps) => {
-  try {
-    return toNodeFacts(await cloudAt(deps, action.at).ironic.patchNode(move.uuid, SAME, { due }));
-  } catch (error) {
-    if (!(error instanceof OpenStackError)) throw error;
-    if (error.kind === 'not_found') return null;
-    if (error.kind === 'locked' || error.detail === 'in_transition') return undefined;
-    if (error.detail !== 'patch_refused') throw error;
-    shows('unmarked');
-    return undefined;
-  }
+  const { ironic } = cloudAt(deps, action.at);
+  const answer = await askByWrite(move.uuid, { ironic, due });
+  if (answer === 'gone') return null;
+  if (answer === 'unmarked') shows('unmarked');
+  return typeof answer === 'string' ? undefined : toNodeFacts(answer);
 };
 
 export function recipeOf(instance: InstanceFacts, move: Pick<Move, 'from'>): InstanceRecipe {
